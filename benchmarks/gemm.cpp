@@ -1,0 +1,173 @@
+// Matrix products of the shapes that networks have, on every instruction set that this build has: int8 into int32, the whole
+// dynamic linear layer (quantize, multiply, dequantize, add bias), and float. Each is compared with the plain loops before it is
+// timed. Counters, per second: Gop, 10^9 operations, two per multiply-add; limits, the same as a share of what the registers alone
+// can do on this machine, which is measured first.
+
+#include <benchmark/benchmark.h>
+
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include <pare/core/random.hpp>
+#include <pare/kernels/packed_full.hpp>
+#include <pare/kernels/reference.hpp>
+#include <pare/quantize/weights.hpp>
+
+#include "limits.hpp"
+
+namespace {
+
+using namespace pare;
+
+struct shape {
+    std::size_t m, n, k;
+};
+constexpr shape shapes[] = {{1, 64, 64},     {1, 256, 256},    {1, 1024, 1024},   {1, 4096, 4096},
+                            {4, 512, 512},   {16, 256, 256},   {16, 1024, 1024},  {64, 512, 512},
+                            {128, 768, 768}, {128, 3072, 768}, {256, 1000, 1024}, {1024, 1024, 1024},
+                            {3136, 64, 576}, {784, 128, 1152}, {196, 256, 2304},  {12544, 32, 64}};
+
+/// A product that differs from its definition is not worth timing.
+void require(bool correct, const char* what, shape s) {
+    if (!correct) {
+        std::fprintf(stderr, "%s is wrong at %zux%zux%zu\n", what, s.m, s.n, s.k);
+        std::exit(1);
+    }
+}
+
+template <class Isa>
+struct problem {
+    shape s;
+    aligned_array<float> x, y, bias;
+    weight_matrix<float, full> w;
+    weight_matrix<qint8, full> wq;
+
+    explicit problem(shape size) : s(size), x(s.m * s.k), y(s.m * s.n), bias(s.n), w(s.n, s.k) {
+        const random_numbers random(seed{1}, 0);
+        for (std::size_t i = 0; i < x.size(); ++i) {
+            x[i] = random.uniform(i, -1.0f, 1.0f);
+        }
+        for (std::size_t i = 0; i < w.values.size(); ++i) {
+            w.values[i] = random.uniform(i + x.size(), -1.0f, 1.0f);
+        }
+        wq = *quantize_weights(w, granularity::per_channel);
+    }
+
+    /// The rows that are compared with plain loops: all would take longer than the measurement.
+    std::size_t checked_rows() const { return std::min<std::size_t>(s.m, 1 + 20000000 / (s.n * s.k)); }
+};
+
+template <class Isa>
+void report(benchmark::State& state, shape s, double peak) {
+    const double operations = 2.0 * static_cast<double>(s.m * s.n * s.k);
+    state.counters["Gop"] = benchmark::Counter(operations * 1e-9, benchmark::Counter::kIsIterationInvariantRate);
+    if (peak == 0.0) {
+        return;
+    }
+    state.counters["limits"] = benchmark::Counter(operations * 1e-9 / peak, benchmark::Counter::kIsIterationInvariantRate);
+}
+
+template <class Isa>
+double int8_peak() {
+    static const double peak = limits::int8_gops(Isa::name);
+    return peak;
+}
+template <class Isa>
+double f32_peak() {
+    static const double peak = limits::f32_gflops(Isa::name);
+    return peak;
+}
+
+template <class Isa>
+void u8s8(benchmark::State& state, shape s) {
+    using kernel = kernels::gemm_int8_kernel<Isa>;
+    problem<Isa> p(s);
+    aligned_array<std::uint8_t> a(s.m * s.k);
+    aligned_array<std::int8_t> data(kernel::packed_size(s.n, s.k));
+    aligned_array<std::int32_t> sums(kernel::layout::padded(s.n)), c(s.m * s.n);
+    for (std::size_t i = 0; i < a.size(); ++i) {
+        a[i] = static_cast<std::uint8_t>(i * 7919 >> 3);
+    }
+    const auto packed = kernel::pack(p.wq.values.data(), s.n, s.k, data.data(), sums.data());
+    serial_executor serial;
+    const kernels::epilogue<std::int32_t> store(c.data(), s.n);
+    kernels::gemm_int8<Isa>(serial, s.m, a.data(), s.k, packed, store);
+    const std::size_t rows = p.checked_rows();
+    std::vector<std::int32_t> expected(rows * s.n);
+    kernels::reference::multiply<std::int32_t>(matrix_view<const std::uint8_t>(a.data(), rows, s.k),
+                                               matrix_view<const std::int8_t>(p.wq.values.data(), s.n, s.k),
+                                               matrix_view<std::int32_t>(expected.data(), rows, s.n));
+    require(std::equal(expected.begin(), expected.end(), c.begin()), "gemm_int8", s);
+    for (auto _ : state) {
+        kernels::gemm_int8<Isa>(serial, s.m, a.data(), s.k, packed, store);
+        benchmark::ClobberMemory();
+    }
+    report<Isa>(state, s, int8_peak<Isa>());
+}
+
+/// A linear layer, weights packed before, bias added.
+template <class Isa, class Element, class Activations>
+void linear(benchmark::State& state, shape s) {
+    problem<Isa> p(s);
+    const auto& weights = [&]() -> const auto& {
+        if constexpr (std::is_same_v<Element, float>) {
+            return p.w;
+        } else {
+            return p.wq;
+        }
+    }
+    ();
+    const packed<weight_matrix<Element, full>, Isa> packed_weights(weights);
+    workspace space(packed_weights.scratch_bytes(Activations{}, s.m, s.n, s.k));
+    serial_executor serial;
+    context<Isa, serial_executor> ctx{serial, space.scratch()};
+    const matrix_view<const float> x(p.x.data(), s.m, s.k);
+    const matrix_view<float> y(p.y.data(), s.m, s.n);
+    const auto run = [&] { packed_weights.multiply(Activations{}, ctx, x, y, kernels::add_bias{p.bias.data()}); };
+    run();
+    for (std::size_t i = 0; i < p.checked_rows(); ++i) {
+        for (std::size_t j = 0; j < s.n; ++j) {
+            double sum = 0.0;
+            for (std::size_t k = 0; k < s.k; ++k) {
+                sum += static_cast<double>(x(i, k)) * static_cast<double>(weights.real(j, j * s.k + k));
+            }
+            // bytes: each activation is off by at most half of 2 / 255
+            const double bound = std::is_same_v<Element, float> ? 1e-5 * std::sqrt(static_cast<double>(s.k))
+                                                                : 0.02 * std::sqrt(static_cast<double>(s.k));
+            require(std::abs(sum - static_cast<double>(y(i, j))) <= bound, "linear", s);
+        }
+    }
+    for (auto _ : state) {
+        run();
+        benchmark::ClobberMemory();
+    }
+    report<Isa>(state, s, std::is_same_v<Element, float> ? f32_peak<Isa>() : int8_peak<Isa>());
+}
+
+template <class Isa>
+void add_isa() {
+    for (const shape s : shapes) {
+        const std::string size = sentence("/", Isa::name, "/", s.m, "x", s.n, "x", s.k);
+        benchmark::RegisterBenchmark(("u8s8" + size).c_str(), u8s8<Isa>, s);
+        benchmark::RegisterBenchmark(("dynamic_linear" + size).c_str(), linear<Isa, qint8, dynamic_range>, s);
+        benchmark::RegisterBenchmark(("f32_linear" + size).c_str(), linear<Isa, float, as_float>, s);
+    }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    isa::all::for_each_compiled([](auto isa) { add_isa<decltype(isa)>(); });
+    benchmark::Initialize(&argc, argv);
+    if (benchmark::ReportUnrecognizedArguments(argc, argv)) {
+        return 1;
+    }
+    isa::all::for_each_compiled([](auto isa) {
+        std::printf("limit on %-12s int8 %6.1f Gop/s, float %6.1f Gop/s\n", isa.name, int8_peak<decltype(isa)>(),
+                    f32_peak<decltype(isa)>());
+    });
+    benchmark::RunSpecifiedBenchmarks();
+}

@@ -1,0 +1,90 @@
+#ifndef PARE_BENCHMARKS_LIMITS_HPP
+#define PARE_BENCHMARKS_LIMITS_HPP
+
+#include <algorithm>
+#include <chrono>
+#include <string_view>
+
+/// What this machine can do at most, measured: the instructions that multiply, on registers alone, written in assembly so that no
+/// compiler has a part in it. Benchmarks print their figures as shares of it. Zero where it is not known how to measure it.
+namespace limits {
+
+/// The best of some rounds of a function, in seconds.
+template <class F>
+double best_seconds(const F& f) {
+    using clock = std::chrono::steady_clock;
+    double best = 1e9;
+    for (int round = 0; round < 9; ++round) {
+        const auto start = clock::now();
+        f();
+        best = std::min(best, std::chrono::duration<double>(clock::now() - start).count());
+    }
+    return best;
+}
+
+#if defined(__x86_64__)
+
+// Twelve independent sums: enough to hide the latency of one. `step` is one multiply-add into register n, others are registers 13
+// to 15.
+#define PARE_TWELVE(step) step(0) step(1) step(2) step(3) step(4) step(5) step(6) step(7) step(8) step(9) step(10) step(11)
+#define PARE_LIMIT(step)                                                                                                    \
+    best_seconds([] {                                                                                                       \
+        for (int i = 0; i < 100000; ++i) {                                                                                  \
+            __asm__ volatile(PARE_TWELVE(step)::                                                                            \
+                                 : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", \
+                                   "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");                                            \
+        }                                                                                                                   \
+    }) / (12 * 100000)
+#define PARE_ZMM_DOT(n) "vpdpbusd %%zmm13, %%zmm14, %%zmm" #n "\n"
+#define PARE_YMM_DOT(n) "vpdpbusd %%ymm13, %%ymm14, %%ymm" #n "\n"
+#define PARE_ZMM_PAIRS(n) "vpmaddwd %%zmm13, %%zmm14, %%zmm15\nvpaddd %%zmm15, %%zmm" #n ", %%zmm" #n "\n"
+#define PARE_YMM_PAIRS(n) "vpmaddwd %%ymm13, %%ymm14, %%ymm15\nvpaddd %%ymm15, %%ymm" #n ", %%ymm" #n "\n"
+#define PARE_XMM_PAIRS(n) "movdqa %%xmm13, %%xmm15\npmaddwd %%xmm14, %%xmm15\npaddd %%xmm15, %%xmm" #n "\n"
+#define PARE_ZMM_FMA(n) "vfmadd231ps %%zmm13, %%zmm14, %%zmm" #n "\n"
+#define PARE_YMM_FMA(n) "vfmadd231ps %%ymm13, %%ymm14, %%ymm" #n "\n"
+#define PARE_XMM_MUL_ADD(n) "movaps %%xmm13, %%xmm15\nmulps %%xmm14, %%xmm15\naddps %%xmm15, %%xmm" #n "\n"
+
+/// 10^9 operations per second, two per multiply-add, of exact int8 products into int32.
+inline double int8_gops(std::string_view isa) {
+    const auto gops = [](double products, double seconds) { return 2e-9 * products / seconds; };
+    if (isa == "avx512_vnni") {
+        return gops(64, PARE_LIMIT(PARE_ZMM_DOT));
+    }
+    if (isa == "avx_vnni") {
+        return gops(32, PARE_LIMIT(PARE_YMM_DOT));
+    }
+    if (isa == "avx512bw") {
+        return gops(32, PARE_LIMIT(PARE_ZMM_PAIRS));
+    }
+    if (isa == "avx2") {
+        return gops(16, PARE_LIMIT(PARE_YMM_PAIRS));
+    }
+    return isa == "sse4_1" ? gops(8, PARE_LIMIT(PARE_XMM_PAIRS)) : 0.0;
+}
+
+/// The same of float multiply-adds.
+inline double f32_gflops(std::string_view isa) {
+    const auto gflops = [](double products, double seconds) { return 2e-9 * products / seconds; };
+    if (isa == "avx512bw" || isa == "avx512_vnni") {
+        return gflops(16, PARE_LIMIT(PARE_ZMM_FMA));
+    }
+    if (isa == "avx2" || isa == "avx_vnni") {
+        return gflops(8, PARE_LIMIT(PARE_YMM_FMA));
+    }
+    return isa == "sse4_1" ? gflops(4, PARE_LIMIT(PARE_XMM_MUL_ADD)) : 0.0;
+}
+
+#else
+
+inline double int8_gops(std::string_view) {
+    return 0.0;
+}
+inline double f32_gflops(std::string_view) {
+    return 0.0;
+}
+
+#endif
+
+}  // namespace limits
+
+#endif

@@ -1,0 +1,59 @@
+#ifndef PARE_CONFIG_COMPILER_HPP
+#define PARE_CONFIG_COMPILER_HPP
+
+#include <pare/config/version.hpp>
+
+#if defined(_MSC_VER) && !defined(__clang__)
+#define PARE_INLINE __forceinline
+#define PARE_NOINLINE __declspec(noinline)
+#define PARE_FLATTEN
+#define PARE_RESTRICT __restrict
+#define PARE_UNROLL
+#else
+#define PARE_INLINE inline __attribute__((always_inline))
+#define PARE_NOINLINE __attribute__((noinline))
+/// Inlines everything a kernel calls, whatever the optimizer's own limits say.
+#define PARE_FLATTEN __attribute__((flatten))
+#define PARE_RESTRICT __restrict__
+#if defined(__clang__)
+#define PARE_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define PARE_UNROLL _Pragma("GCC unroll 64")
+#endif
+#endif
+
+// GCC 12 takes the undefined registers inside its own AVX-512 intrinsics for uninitialized variables of whoever inlines them.
+#if defined(__GNUC__) && !defined(__clang__)
+#define PARE_INTRINSICS_BEGIN                                                                  \
+    _Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Wmaybe-uninitialized\"") \
+        _Pragma("GCC diagnostic ignored \"-Wuninitialized\"")
+#define PARE_INTRINSICS_END _Pragma("GCC diagnostic pop")
+#else
+#define PARE_INTRINSICS_BEGIN
+#define PARE_INTRINSICS_END
+#endif
+
+PARE_NAMESPACE_BEGIN
+
+/// Returns its argument, and hides from the optimizer where it came from. Between a product and a sum it forbids their contraction
+/// into one fused multiply-add, and around a division it forbids the reciprocal that -ffast-math puts in its place, so that a float
+/// step on an integer path rounds the same under every compiler flag. Costs no instruction.
+PARE_INLINE float opaque(float x) noexcept {
+#if defined(_MSC_VER) && !defined(__clang__)
+    volatile float y = x;
+    return y;
+#elif defined(__x86_64__) || defined(__i386__)
+    __asm__("" : "+x"(x));
+    return x;
+#elif defined(__aarch64__)
+    __asm__("" : "+w"(x));
+    return x;
+#else
+    volatile float y = x;
+    return y;
+#endif
+}
+
+PARE_NAMESPACE_END
+
+#endif

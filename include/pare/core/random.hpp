@@ -1,0 +1,79 @@
+#ifndef PARE_CORE_RANDOM_HPP
+#define PARE_CORE_RANDOM_HPP
+
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+#include <pare/config/version.hpp>
+
+PARE_NAMESPACE_BEGIN
+
+/// Four random words out of a 128-bit counter and a 64-bit key: Philox4x32-10. Salmon, Moraes, Dror, Shaw, "Parallel random
+/// numbers: as easy as 1, 2, 3", SC 2011.
+constexpr std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter, std::array<std::uint32_t, 2> key) noexcept {
+    for (int round = 0; round < 10; ++round) {
+        const std::uint64_t a = std::uint64_t{0xD2511F53u} * counter[0];
+        const std::uint64_t b = std::uint64_t{0xCD9E8D57u} * counter[2];
+        counter = {static_cast<std::uint32_t>(b >> 32) ^ counter[1] ^ key[0], static_cast<std::uint32_t>(b),
+                   static_cast<std::uint32_t>(a >> 32) ^ counter[3] ^ key[1], static_cast<std::uint32_t>(a)};
+        key = {key[0] + 0x9E3779B9u, key[1] + 0xBB67AE85u};
+    }
+    return counter;
+}
+
+/// What every random choice of a run derives from.
+struct seed {
+    std::uint64_t value = 0;
+};
+
+/// An array of random numbers that is never stored: number i depends on the seed, the stream and i alone, so that any thread may
+/// ask for any of them in any order. Distinct purposes (initialization, shuffling of epoch 3) take distinct streams.
+class random_numbers {
+public:
+    constexpr random_numbers(seed s, std::uint64_t stream) noexcept : seed_(s.value), stream_(stream) {}
+
+    /// Two independent 64-bit words.
+    constexpr std::array<std::uint64_t, 2> words(std::uint64_t i) const noexcept {
+        const auto r = philox4x32({low(i), high(i), low(stream_), high(stream_)}, {low(seed_), high(seed_)});
+        return {r[0] | std::uint64_t{r[1]} << 32, r[2] | std::uint64_t{r[3]} << 32};
+    }
+
+    /// In [0, 1), a multiple of 2^-24: exact in float.
+    constexpr float uniform(std::uint64_t i) const noexcept { return static_cast<float>(words(i)[0] >> 40) * 0x1p-24f; }
+
+    /// In [low, high).
+    constexpr float uniform(std::uint64_t i, float from, float to) const noexcept { return from + (to - from) * uniform(i); }
+
+    /// In {0, ..., bound - 1}, for bound > 0. The bias, below bound / 2^64, is not observable.
+    constexpr std::uint64_t below(std::uint64_t i, std::uint64_t bound) const noexcept { return words(i)[0] % bound; }
+
+    /// Mean 0, variance 1. Box, Muller 1958.
+    float normal(std::uint64_t i) const noexcept {
+        const auto w = words(i);
+        const double u = (static_cast<double>(w[0] >> 11) + 1.0) * 0x1p-53;  // (0, 1]
+        const double v = static_cast<double>(w[1] >> 11) * 0x1p-53;
+        return static_cast<float>(std::sqrt(-2.0 * std::log(u)) * std::cos(6.283185307179586476925 * v));
+    }
+
+private:
+    static constexpr std::uint32_t low(std::uint64_t x) noexcept { return static_cast<std::uint32_t>(x); }
+    static constexpr std::uint32_t high(std::uint64_t x) noexcept { return static_cast<std::uint32_t>(x >> 32); }
+
+    std::uint64_t seed_;
+    std::uint64_t stream_;
+};
+
+/// Puts `values` into a random order. Fisher, Yates; Durstenfeld 1964.
+template <class Range>
+void shuffle(Range& values, const random_numbers& random) noexcept {
+    for (std::size_t n = values.size(); n > 1; --n) {
+        std::swap(values[n - 1], values[static_cast<std::size_t>(random.below(n, n))]);
+    }
+}
+
+PARE_NAMESPACE_END
+
+#endif

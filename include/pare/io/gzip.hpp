@@ -1,0 +1,54 @@
+#ifndef PARE_IO_GZIP_HPP
+#define PARE_IO_GZIP_HPP
+
+#include <zlib.h>
+
+#include <pare/io/file.hpp>
+
+PARE_NAMESPACE_BEGIN
+
+namespace io {
+
+/// The whole of a file, inflated where it is gzip'd. Needs zlib at link time.
+/// Errors: a file that cannot be read, one that is damaged or truncated, one that inflates to more than `most_bytes`.
+inline result<bytes> read_gzip_file(const std::string& path, std::size_t most_bytes = std::size_t{1} << 30) {
+    auto raw = read_file(path);
+    if (raw && raw->size() > most_bytes) {
+        return error{error_code::malformed, sentence(path, ": expected at most ", most_bytes, " bytes, found ", raw->size())};
+    }
+    if (!raw || raw->size() < 2 || (*raw)[0] != 0x1f || (*raw)[1] != 0x8b) {
+        return raw;
+    }
+    z_stream stream{};
+    if (inflateInit2(&stream, 15 + 16) != Z_OK) {
+        return error{error_code::malformed, sentence(path, ": zlib could not be started")};
+    }
+    bytes content;
+    unsigned char buffer[1 << 16];
+    stream.next_in = raw->data();
+    stream.avail_in = static_cast<uInt>(raw->size());
+    int status = Z_OK;
+    while (status == Z_OK && content.size() <= most_bytes) {
+        stream.next_out = buffer;
+        stream.avail_out = sizeof buffer;
+        status = inflate(&stream, Z_NO_FLUSH);
+        content.insert(content.end(), buffer, buffer + (sizeof buffer - stream.avail_out));
+    }
+    inflateEnd(&stream);
+    if (content.size() > most_bytes) {
+        return error{error_code::malformed,
+                     sentence(path, ": expected at most ", most_bytes, " bytes after inflating, found more")};
+    }
+    if (status != Z_STREAM_END) {
+        return error{error_code::malformed,
+                     sentence(path, ": expected a whole gzip file, found one that is damaged or truncated after ", content.size(),
+                              " inflated bytes")};
+    }
+    return content;
+}
+
+}  // namespace io
+
+PARE_NAMESPACE_END
+
+#endif

@@ -1,0 +1,66 @@
+#ifndef PARE_KERNELS_DYNAMIC_HPP
+#define PARE_KERNELS_DYNAMIC_HPP
+
+#include <pare/core/context.hpp>
+#include <pare/core/tensor.hpp>
+#include <pare/kernels/quantize.hpp>
+
+PARE_NAMESPACE_BEGIN
+
+/// Quantization on the way into a product: rows of activations become bytes, block by block, in scratch memory small enough to stay
+/// in the cache until the product has read them.
+namespace kernels {
+
+/// Rows of bytes, each with its own quantization.
+template <class A>
+struct quantized_rows {
+    const A* values;
+    std::size_t stride;
+    const float* scales;
+    const std::int32_t* zero_points;
+    std::size_t rows;
+};
+
+/// Rows that are quantized at a time. A multiple of every register tile.
+inline constexpr std::size_t quantized_block_rows = 240;
+
+template <class A>
+constexpr std::size_t quantized_scratch_bytes(std::size_t batch, std::size_t k) noexcept {
+    const std::size_t rows = batch < quantized_block_rows ? batch : quantized_block_rows;
+    return scratch_bytes_of<A>(rows * k) + scratch_bytes_of<float>(rows) + scratch_bytes_of<std::int32_t>(rows);
+}
+
+/// Quantizes x by quantize_row, some rows at a time, and calls multiply(first row, quantized_rows<A>, scratch that is left) for
+/// each block.
+template <class Isa, class A, class Context, class Multiply>
+void for_each_quantized_block(Context& ctx, matrix_view<const float> x, const Multiply& multiply) {
+    constexpr std::size_t rows_per_task = 8;
+    arena scratch = ctx.scratch;
+    const std::size_t block = x.rows < quantized_block_rows ? x.rows : quantized_block_rows;
+    A* const bytes = scratch.template take<A>(block * x.columns);
+    float* const scales = scratch.template take<float>(block);
+    std::int32_t* const zero_points = scratch.template take<std::int32_t>(block);
+    for (std::size_t first = 0; first < x.rows; first += block) {
+        const std::size_t rows = x.rows - first < block ? x.rows - first : block;
+        const auto quantize = [&](std::size_t task) {
+            for (std::size_t r = task * rows_per_task; r < rows && r < (task + 1) * rows_per_task; ++r) {
+                const quantization q = quantize_row<Isa>(x.row(first + r), x.columns, bytes + r * x.columns);
+                scales[r] = q.scale;
+                zero_points[r] = q.zero_point;
+            }
+        };
+        const std::size_t tasks = (rows + rows_per_task - 1) / rows_per_task;
+        if (rows * x.columns < std::size_t{1} << 16) {
+            serial_executor{}.for_each(tasks, quantize);
+        } else {
+            ctx.executor.for_each(tasks, quantize);
+        }
+        multiply(first, quantized_rows<A>{bytes, x.columns, scales, zero_points, rows}, scratch);
+    }
+}
+
+}  // namespace kernels
+
+PARE_NAMESPACE_END
+
+#endif

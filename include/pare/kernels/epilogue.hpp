@@ -1,0 +1,146 @@
+#ifndef PARE_KERNELS_EPILOGUE_HPP
+#define PARE_KERNELS_EPILOGUE_HPP
+
+#include <cstddef>
+#include <cstdint>
+#include <tuple>
+
+#include <pare/simd/isa.hpp>
+#include <pare/types/quantization.hpp>
+
+PARE_NAMESPACE_BEGIN
+
+/// What happens to a sum of products on its way from the registers to memory: an `epilogue` is a chain of stages and a place to
+/// store. A stage has two functions per instruction set, and one in plain numbers that defines them:
+///
+///     auto columns<Isa>(column, count)            what a vector of columns shares, loaded once per tile
+///     auto apply<Isa>(sums, columns, row)         one row of these columns
+///     auto operator()(sum, row, column)           the same for one number
+namespace kernels {
+
+template <class Isa, class T>
+PARE_INLINE auto load_first(const T* p, std::size_t count) noexcept {
+    using V = simd::ops<Isa>;
+    return count == V::lanes ? V::load(p) : V::load_partial(p, count);
+}
+
+/// y = float(sum - row_zero_point[i] * column_sum[j]) * (row_scale[i] * column_scale[j]), each product rounded by itself: int32
+/// sums of affine activations times symmetric weights to real numbers. Jacob et al. 2018, eq. 7.
+struct dequantize {
+    const float* row_scale;
+    const std::int32_t* row_zero_point;
+    const float* column_scale;
+    const std::int32_t* column_sum;
+
+    template <class Isa>
+    struct shared {
+        typename simd::ops<Isa>::f32 scale;
+        typename simd::ops<Isa>::i32 sum;
+    };
+    template <class Isa>
+    PARE_INLINE shared<Isa> columns(std::size_t column, std::size_t count) const noexcept {
+        return {load_first<Isa>(column_scale + column, count), load_first<Isa>(column_sum + column, count)};
+    }
+    template <class Isa>
+    PARE_INLINE auto apply(typename simd::ops<Isa>::i32 sums, const shared<Isa>& c, std::size_t row) const noexcept {
+        using V = simd::ops<Isa>;
+        const auto centered = V::to_float(sums - V::set(row_zero_point[row]) * c.sum);
+        return V::opaque(centered * V::opaque(V::set(row_scale[row]) * c.scale));
+    }
+    float operator()(std::int32_t sum, std::size_t row, std::size_t column) const noexcept {
+        const auto centered = static_cast<float>(sum - row_zero_point[row] * column_sum[column]);
+        return exact_multiply(centered, exact_multiply(row_scale[row], column_scale[column]));
+    }
+};
+
+/// y = x + bias[j].
+struct add_bias {
+    const float* bias;
+
+    template <class Isa>
+    PARE_INLINE auto columns(std::size_t column, std::size_t count) const noexcept {
+        return load_first<Isa>(bias + column, count);
+    }
+    template <class Isa>
+    PARE_INLINE auto apply(typename simd::ops<Isa>::f32 x, const typename simd::ops<Isa>::f32& b, std::size_t) const noexcept {
+        return x + b;
+    }
+    float operator()(float x, std::size_t, std::size_t column) const noexcept { return x + bias[column]; }
+};
+
+/// y = max(x, 0).
+struct rectify {
+    template <class Isa>
+    PARE_INLINE auto columns(std::size_t, std::size_t) const noexcept {
+        return simd::ops<Isa>::set(0.0f);
+    }
+    template <class Isa>
+    PARE_INLINE auto apply(typename simd::ops<Isa>::f32 x, const typename simd::ops<Isa>::f32& zero, std::size_t) const noexcept {
+        return simd::ops<Isa>::maximum(x, zero);
+    }
+    float operator()(float x, std::size_t, std::size_t) const noexcept { return x > 0.0f ? x : 0.0f; }
+};
+
+/// Stages in order, then a store to output[i * stride + j].
+template <class Output, class... Stages>
+struct epilogue {
+    Output* output;
+    std::size_t stride;
+    std::tuple<Stages...> stages;
+
+    epilogue(Output* out, std::size_t row_stride, Stages... s) noexcept : output(out), stride(row_stride), stages(s...) {}
+
+    /// Finishes rows x columns sums, which begin at (row, column) of the output and lie in `tile`, `tile_stride` apart.
+    template <class Isa, class Sum>
+    PARE_FLATTEN PARE_NOINLINE void finish(const Sum* tile, std::size_t tile_stride, std::size_t row, std::size_t rows,
+                                           std::size_t column, std::size_t columns) const noexcept {
+        constexpr std::size_t lanes = simd::ops<Isa>::lanes;
+        for (std::size_t c = 0; c < columns; c += lanes) {
+            const std::size_t count = columns - c < lanes ? columns - c : lanes;
+            finish_columns<Isa>(tile + c, tile_stride, row, rows, column + c, count);
+        }
+    }
+
+private:
+    template <class Isa, class Sum>
+    PARE_INLINE void finish_columns(const Sum* tile, std::size_t tile_stride, std::size_t row, std::size_t rows, std::size_t column,
+                                    std::size_t count) const noexcept {
+        using V = simd::ops<Isa>;
+        const auto shared =
+            std::apply([&](const auto&... s) { return std::tuple(s.template columns<Isa>(column, count)...); }, stages);
+        Output* out = output + row * stride + column;
+        for (std::size_t r = 0; r < rows; ++r, tile += tile_stride, out += stride) {
+            const auto y = chain<Isa, 0>(V::load(tile), shared, row + r);
+            if (count == V::lanes) {
+                V::store(out, y);
+            } else {
+                V::store_partial(out, y, count);
+            }
+        }
+    }
+
+    template <class Isa, std::size_t Stage, class X, class Shared>
+    PARE_INLINE auto chain(X x, const Shared& shared, std::size_t row) const noexcept {
+        if constexpr (Stage == sizeof...(Stages)) {
+            return x;
+        } else {
+            return chain<Isa, Stage + 1>(std::get<Stage>(stages).template apply<Isa>(x, std::get<Stage>(shared), row), shared, row);
+        }
+    }
+};
+
+/// The chain of stages for one number: what `epilogue` stores.
+template <class Sum>
+auto finish_number(Sum sum, std::size_t, std::size_t) noexcept {
+    return sum;
+}
+template <class Sum, class Stage, class... Rest>
+auto finish_number(Sum sum, std::size_t row, std::size_t column, const Stage& stage, const Rest&... rest) noexcept {
+    return finish_number(stage(sum, row, column), row, column, rest...);
+}
+
+}  // namespace kernels
+
+PARE_NAMESPACE_END
+
+#endif

@@ -1,0 +1,139 @@
+#ifndef PARE_KERNELS_GEMM_INT8_HPP
+#define PARE_KERNELS_GEMM_INT8_HPP
+
+#include <pare/kernels/epilogue.hpp>
+#include <pare/kernels/tiles.hpp>
+#include <pare/simd/dot4.hpp>
+
+PARE_NAMESPACE_BEGIN
+
+/// Products of byte matrices with exact int32 sums: C = A W^T, A unsigned or signed activations, W signed weights, and an epilogue.
+namespace kernels {
+
+/// Above this depth the sum of k products of an unsigned and a signed byte could leave int32: 65793 * 255 * 128 < 2^31.
+inline constexpr std::size_t int8_largest_depth = 65793;
+
+/// Weights in the order in which gemm_int8 reads them: see `panels`; along k in groups of ops<Isa>::dot_depth bytes per lane,
+/// zero-padded.
+struct packed_int8 {
+    const std::int8_t* data;
+    const std::int32_t* column_sums;  // [padded n] sums of the weights of each output over k
+    std::size_t n;
+    std::size_t k;
+};
+
+template <class Isa>
+struct gemm_int8_kernel {
+    using V = simd::ops<Isa>;
+    static constexpr simd::register_tile tile = V::int8_tile;
+    static constexpr std::size_t depth = V::dot_depth;
+    using layout = panels<Isa, tile>;
+
+    static constexpr std::size_t padded_depth(std::size_t k) noexcept { return (k + depth - 1) / depth * depth; }
+    static constexpr std::size_t packed_size(std::size_t n, std::size_t k) noexcept { return layout::padded(n) * padded_depth(k); }
+
+    /// Packs w [n, k] and sums its rows. `data` has packed_size(n, k) bytes, `column_sums` padded(n) numbers.
+    static packed_int8 pack(const std::int8_t* w, std::size_t n, std::size_t k, std::int8_t* data,
+                            std::int32_t* column_sums) noexcept {
+        for (std::size_t p = 0; p < layout::count(n); ++p) {
+            const std::size_t width = layout::vectors(n, p) * V::lanes;
+            std::int8_t* const out = data + p * layout::width * padded_depth(k);
+            for (std::size_t c = 0; c < width; ++c) {
+                const std::size_t row = p * layout::width + c;
+                std::int32_t sum = 0;
+                for (std::size_t i = 0; i < padded_depth(k); ++i) {
+                    const std::int8_t value = row < n && i < k ? w[row * k + i] : std::int8_t{0};
+                    out[(i / depth * width + c) * depth + i % depth] = value;
+                    sum += value;
+                }
+                column_sums[row] = sum;
+            }
+        }
+        return {data, column_sums, n, k};
+    }
+
+    template <class A>
+    using tile_function = void (*)(const A* a, std::size_t a_stride, const std::int8_t* b, const std::int32_t* column_sums,
+                                   std::size_t k, std::int32_t* out);
+
+    /// out [Rows, Vectors * lanes] = a [Rows, k] * one panel b [k / depth, Vectors * lanes, depth].
+    template <class A, std::size_t Rows, std::size_t Vectors>
+    PARE_FLATTEN static void multiply_tile(const A* a, std::size_t a_stride, const std::int8_t* b, const std::int32_t* column_sums,
+                                           std::size_t k, std::int32_t* out) {
+        constexpr std::int32_t correction = simd::shift_correction<Isa, A>;
+        typename V::i32 sum[Rows][Vectors];
+        PARE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) {
+            const auto start = correction == 0 ? V::set(std::int32_t{0}) : V::load(column_sums + v * V::lanes) * V::set(correction);
+            PARE_UNROLL for (std::size_t r = 0; r < Rows; ++r) {
+                sum[r][v] = start;
+            }
+        }
+        const auto step = [&](const std::int8_t* group, const A* x, std::size_t x_stride) {
+            typename V::weights w[Vectors];
+            PARE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) {
+                w[v] = V::load_weights(group + v * V::lanes * depth);
+            }
+            PARE_UNROLL for (std::size_t r = 0; r < Rows; ++r) {
+                const auto xr = V::broadcast(x + r * x_stride);
+                PARE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) {
+                    sum[r][v] = V::dot(sum[r][v], xr, w[v]);
+                }
+            }
+        };
+        // What is left of k goes first: behind the loop, the compiler would keep every sum twice.
+        if (const std::size_t left = k % depth; left != 0) {
+            A tail[Rows * depth] = {};
+            for (std::size_t r = 0; r < Rows; ++r) {
+                for (std::size_t i = 0; i < left; ++i) {
+                    tail[r * depth + i] = a[r * a_stride + k - left + i];
+                }
+            }
+            step(b + k / depth * Vectors * V::lanes * depth, tail, depth);
+        }
+        for (std::size_t group = k / depth; group > 0; --group, a += depth, b += Vectors * V::lanes * depth) {
+            step(b, a, a_stride);
+        }
+        PARE_UNROLL for (std::size_t r = 0; r < Rows; ++r) {
+            PARE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) {
+                V::store(out + (r * Vectors + v) * V::lanes, sum[r][v]);
+            }
+        }
+    }
+
+    template <class A>
+    struct shapes {
+        template <std::size_t Rows, std::size_t Vectors>
+        struct pick {
+            static constexpr tile_function<A> value = &multiply_tile<A, Rows, Vectors>;
+        };
+        static constexpr auto functions = tile_table<tile, pick>();
+    };
+};
+
+/// C [m, w.n] = A [m, w.k] * W^T, element (i, j) exactly the sum over k of a[i * a_stride + k] * w[j][k] in int32, for k <=
+/// int8_largest_depth. A is std::uint8_t or std::int8_t. The epilogue takes the sums and stores. O(m n k); reads each element of A
+/// and W, writes what the epilogue stores, nothing else.
+template <class Isa, class A, class Executor, class Epilogue>
+PARE_NOINLINE void gemm_int8(Executor& executor, std::size_t m, const A* a, std::size_t a_stride, const packed_int8& w,
+                             const Epilogue& epilogue) {
+    using kernel = gemm_int8_kernel<Isa>;
+    using V = simd::ops<Isa>;
+    using layout = typename kernel::layout;
+    PARE_ASSERT(w.k <= int8_largest_depth, "a depth of %zu could overflow int32; at most %zu", w.k, int8_largest_depth);
+    const auto& functions = kernel::template shapes<A>::functions;
+    for_each_tile<kernel::tile.rows>(
+        executor, m, layout::count(w.n), layout::width, w.k, [&](std::size_t row, std::size_t rows, std::size_t p) {
+            alignas(64) std::int32_t sums[kernel::tile.rows * kernel::tile.vectors * V::lanes];
+            const std::size_t vectors = layout::vectors(w.n, p);
+            const std::size_t column = p * layout::width;
+            functions[(rows - 1) * kernel::tile.vectors + vectors - 1](
+                a + row * a_stride, a_stride, w.data + column * kernel::padded_depth(w.k), w.column_sums + column, w.k, sums);
+            epilogue.template finish<Isa>(sums, vectors * V::lanes, row, rows, column, layout::columns(w.n, p));
+        });
+}
+
+}  // namespace kernels
+
+PARE_NAMESPACE_END
+
+#endif

@@ -1,0 +1,70 @@
+#ifndef PARE_KERNELS_PACKED_CSR_HPP
+#define PARE_KERNELS_PACKED_CSR_HPP
+
+#include <pare/kernels/dynamic.hpp>
+#include <pare/kernels/packed.hpp>
+#include <pare/kernels/spmm.hpp>
+
+PARE_NAMESPACE_BEGIN
+
+/// Sparse weights, float or bytes: the kernel reads the model's own layout.
+template <class Element, class Index, class Isa>
+class packed<weight_matrix<Element, basic_csr<Index>>, Isa> {
+    using weights = weight_matrix<Element, basic_csr<Index>>;
+    using value = typename weights::storage;
+
+public:
+    explicit packed(const weights& w) : weights_(w), column_sums_(std::is_same_v<Element, float> ? 0 : w.rows()) {
+        if constexpr (!std::is_same_v<Element, float>) {
+            w.structure.for_each([&](std::size_t row, std::size_t, std::size_t i) { column_sums_[row] += w.values[i]; });
+        }
+    }
+
+    std::size_t rows() const noexcept { return weights_.rows(); }
+    std::size_t columns() const noexcept { return weights_.columns(); }
+    std::size_t bytes() const noexcept { return weights_.bytes() + column_sums_.size() * sizeof(std::int32_t); }
+    std::string describe() const {
+        return sentence(weights_.describe(), " (", weights_.values.size(), " of ", rows() * columns(), " stored), spmm on ",
+                        Isa::name);
+    }
+
+    static constexpr std::size_t scratch_bytes(as_float, std::size_t, std::size_t,
+                                               std::size_t columns) noexcept requires std::is_same_v<Element, float> {
+        return kernels::spmm_scratch_bytes<Isa, float>(columns);
+    }
+    static constexpr std::size_t scratch_bytes(dynamic_range, std::size_t batch, std::size_t,
+                                               std::size_t columns) noexcept requires std::is_same_v<Element, qint8> {
+        return kernels::quantized_scratch_bytes<std::uint8_t>(batch, columns) +
+               kernels::spmm_scratch_bytes<Isa, std::int32_t>(columns);
+    }
+
+    template <class Context, class... Stages>
+    requires std::is_same_v<Element, float>
+    void multiply(as_float, Context& ctx, matrix_view<const float> x, matrix_view<float> y, Stages... stages) const noexcept {
+        kernels::spmm<Isa, float>(ctx.executor, ctx.scratch, x.rows, x.data, x.stride, view(),
+                                  kernels::epilogue<float, Stages...>(y.data, y.stride, stages...));
+    }
+
+    template <class Context, class... Stages>
+    requires std::is_same_v<Element, qint8>
+    void multiply(dynamic_range, Context& ctx, matrix_view<const float> x, matrix_view<float> y, Stages... stages) const noexcept {
+        kernels::for_each_quantized_block<Isa, std::uint8_t>(ctx, x, [&](std::size_t first, const auto& q, arena scratch) {
+            kernels::spmm<Isa, std::int32_t>(
+                ctx.executor, scratch, q.rows, q.values, q.stride, view(),
+                kernels::epilogue<float, kernels::dequantize, Stages...>(
+                    y.row(first), y.stride, {q.scales, q.zero_points, weights_.scales.data(), column_sums_.data()}, stages...));
+        });
+    }
+
+private:
+    kernels::csr_view<value, Index> view() const noexcept {
+        return {weights_.structure.row_begin(), weights_.structure.column(), weights_.values.data(), rows(), columns()};
+    }
+
+    weights weights_;
+    aligned_array<std::int32_t> column_sums_;
+};
+
+PARE_NAMESPACE_END
+
+#endif

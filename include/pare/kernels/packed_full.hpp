@@ -1,0 +1,89 @@
+#ifndef PARE_KERNELS_PACKED_FULL_HPP
+#define PARE_KERNELS_PACKED_FULL_HPP
+
+#include <pare/kernels/dynamic.hpp>
+#include <pare/kernels/gemm_f32.hpp>
+#include <pare/kernels/gemm_int8.hpp>
+#include <pare/kernels/packed.hpp>
+
+PARE_NAMESPACE_BEGIN
+
+/// Float weights for the float product.
+template <class Isa>
+class packed<weight_matrix<float, full>, Isa> {
+    using kernel = kernels::gemm_f32_kernel<Isa>;
+
+public:
+    explicit packed(const weight_matrix<float, full>& w)
+        : rows_(w.rows()), columns_(w.columns()), values_(kernel::packed_size(w.rows(), w.columns())) {
+        kernel::pack({w.values.data(), 1, columns_}, rows_, columns_, values_.data());
+    }
+
+    std::size_t rows() const noexcept { return rows_; }
+    std::size_t columns() const noexcept { return columns_; }
+    std::size_t bytes() const noexcept { return values_.size() * sizeof(float); }
+    std::string describe() const { return sentence("float full, gemm_f32 on ", Isa::name); }
+
+    static constexpr std::size_t scratch_bytes(as_float, std::size_t, std::size_t, std::size_t) noexcept { return 0; }
+
+    template <class Context, class... Stages>
+    void multiply(as_float, Context& ctx, matrix_view<const float> x, matrix_view<float> y, Stages... stages) const noexcept {
+        kernels::gemm_f32_packed<Isa>(ctx.executor, x.rows, rows_, columns_, {x.data, x.stride, 1}, values_.data(),
+                                      kernels::epilogue<float, Stages...>(y.data, y.stride, stages...));
+    }
+
+private:
+    std::size_t rows_;
+    std::size_t columns_;
+    aligned_array<float> values_;
+};
+
+/// Byte weights for the product with bytes.
+template <class Isa>
+class packed<weight_matrix<qint8, full>, Isa> {
+    using kernel = kernels::gemm_int8_kernel<Isa>;
+    using activation = typename simd::ops<Isa>::activation;
+
+public:
+    explicit packed(const weight_matrix<qint8, full>& w)
+        : rows_(w.rows()),
+          columns_(w.columns()),
+          values_(kernel::packed_size(w.rows(), w.columns())),
+          column_sums_(kernel::layout::padded(w.rows())),
+          scales_(w.scales) {
+        kernel::pack(w.values.data(), rows_, columns_, values_.data(), column_sums_.data());
+    }
+
+    std::size_t rows() const noexcept { return rows_; }
+    std::size_t columns() const noexcept { return columns_; }
+    std::size_t bytes() const noexcept {
+        return values_.size() + column_sums_.size() * sizeof(std::int32_t) + scales_.size() * sizeof(float);
+    }
+    std::string describe() const { return sentence("qint8 full, gemm_int8 on ", Isa::name); }
+
+    static constexpr std::size_t scratch_bytes(dynamic_range, std::size_t batch, std::size_t, std::size_t columns) noexcept {
+        return kernels::quantized_scratch_bytes<activation>(batch, columns);
+    }
+
+    template <class Context, class... Stages>
+    void multiply(dynamic_range, Context& ctx, matrix_view<const float> x, matrix_view<float> y, Stages... stages) const noexcept {
+        const kernels::packed_int8 w = {values_.data(), column_sums_.data(), rows_, columns_};
+        kernels::for_each_quantized_block<Isa, activation>(ctx, x, [&](std::size_t first, const auto& q, arena) {
+            kernels::gemm_int8<Isa>(
+                ctx.executor, q.rows, q.values, q.stride, w,
+                kernels::epilogue<float, kernels::dequantize, Stages...>(
+                    y.row(first), y.stride, {q.scales, q.zero_points, scales_.data(), column_sums_.data()}, stages...));
+        });
+    }
+
+private:
+    std::size_t rows_;
+    std::size_t columns_;
+    aligned_array<std::int8_t> values_;
+    aligned_array<std::int32_t> column_sums_;
+    aligned_array<float> scales_;
+};
+
+PARE_NAMESPACE_END
+
+#endif

@@ -1,0 +1,95 @@
+#ifndef PARE_KERNELS_QUANTIZE_HPP
+#define PARE_KERNELS_QUANTIZE_HPP
+
+#include <cstddef>
+#include <tuple>
+#include <type_traits>
+
+#include <pare/simd/isa.hpp>
+#include <pare/types/quantization.hpp>
+
+PARE_NAMESPACE_BEGIN
+
+namespace kernels {
+
+/// The least and the greatest of some numbers and zero, NaN left out; `finite` where no number is NaN or infinite.
+struct value_range {
+    float min = 0.0f;
+    float max = 0.0f;
+    bool finite = true;
+};
+
+/// The range of x [n]. Exact in any order. O(n).
+template <class Isa>
+PARE_FLATTEN value_range range_of(const float* x, std::size_t n) noexcept {
+    using V = simd::ops<Isa>;
+    const auto scan = [&](auto prepared) {
+        auto low = V::set(0.0f);
+        auto high = V::set(0.0f);
+        auto magnitude = V::set(std::int32_t{0});
+        const auto take = [&](auto v) {
+            magnitude = V::maximum(magnitude, V::bits(v) & V::set(std::int32_t{0x7fffffff}));
+            v = prepared(v);
+            low = V::minimum(low, v);
+            high = V::maximum(high, v);
+        };
+        std::size_t i = 0;
+        for (; i + V::lanes <= n; i += V::lanes) {
+            take(V::load(x + i));
+        }
+        if (i < n) {
+            take(V::load_partial(x + i, n - i));
+        }
+        return std::tuple(V::reduce_min(low), V::reduce_max(high), V::reduce_max(magnitude));
+    };
+    const auto [min, max, magnitude] = scan([](auto v) { return v; });
+    if (magnitude < 0x7f800000) {
+        return {min, max, true};
+    }
+    const auto [known_min, known_max, unused] = scan([](auto v) { return V::nan_to_zero(v); });
+    return {known_min, known_max, false};
+}
+
+/// out[i] = clamp(RNE(x[i] * (1 / scale)) + zero_point), the definition in quantize_value. A says where the integers go:
+/// std::int8_t holds qint8, std::uint8_t holds quint8, and so does std::int16_t, with room to spare. `finite` promises that x holds
+/// neither NaN nor infinities and that q was made from its range, which saves the clamps. O(n).
+template <class Isa, class A>
+PARE_FLATTEN void quantize_values(const float* x, std::size_t n, quantization q, bool finite, A* out) noexcept {
+    using V = simd::ops<Isa>;
+    constexpr std::int32_t smallest = std::is_same_v<A, std::int8_t> ? -128 : 0;
+    const auto inverse = V::set(exact_divide(1.0f, q.scale));
+    const auto zero = V::set(q.zero_point);
+    const auto low = V::set(static_cast<float>(smallest - q.zero_point));
+    const auto high = V::set(static_cast<float>(smallest + 255 - q.zero_point));
+    const auto run = [&](auto scaled) {
+        std::size_t i = 0;
+        for (; i + V::lanes <= n; i += V::lanes) {
+            V::store_saturated(out + i, V::round(scaled(V::load(x + i))) + zero);
+        }
+        if (i < n) {
+            V::store_saturated_partial(out + i, V::round(scaled(V::load_partial(x + i, n - i))) + zero, n - i);
+        }
+    };
+    if (finite) {
+        run([&](auto v) { return v * inverse; });
+    } else {
+        run([&](auto v) { return V::minimum(V::maximum(V::nan_to_zero(v) * inverse, low), high); });
+    }
+}
+
+/// Quantizes one row by its own range, as quint8. In std::int8_t the integers and their zero point are shifted by -128, which
+/// changes no real number: the kind of integer is the instruction set's choice.
+template <class Isa, class A>
+PARE_NOINLINE quantization quantize_row(const float* x, std::size_t n, A* out) noexcept {
+    const value_range range = range_of<Isa>(x, n);
+    quantization q = affine_quantization<quint8>(range.min, range.max);
+    q.zero_point += std::is_same_v<A, std::int8_t> ? -128 : 0;
+    quantize_values<Isa>(x, n, q, range.finite, out);
+    return q;
+}
+
+}  // namespace kernels
+
+PARE_NAMESPACE_END
+
+#endif

@@ -1,0 +1,13 @@
+#ifndef PARE_NN_HPP
+#define PARE_NN_HPP
+
+#include <pare/nn/dense.hpp>
+#include <pare/nn/freeze.hpp>
+#include <pare/nn/masked.hpp>
+#include <pare/nn/prepare.hpp>
+#include <pare/nn/relu.hpp>
+#include <pare/nn/sequential.hpp>
+#include <pare/nn/softmax.hpp>
+#include <pare/nn/summary.hpp>
+
+#endif

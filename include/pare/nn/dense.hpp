@@ -1,0 +1,118 @@
+#ifndef PARE_NN_DENSE_HPP
+#define PARE_NN_DENSE_HPP
+
+#include <pare/kernels/packed.hpp>
+#include <pare/nn/layer.hpp>
+#include <pare/nn/trainable.hpp>
+
+PARE_NAMESPACE_BEGIN
+
+/// The shapes of a dense layer: the last extent of a sample, In, becomes Out.
+template <std::size_t In, std::size_t Out, class Weights, class Activations>
+struct dense_plan {
+    static constexpr bool is_static = In != dyn && Out != dyn;
+
+    extents<In> inputs;
+    extents<Out> outputs;
+
+    constexpr extents<In> input_shape() const noexcept { return inputs; }
+
+    template <std::size_t... N>
+    constexpr auto output_shape(const extents<N...>& input) const noexcept {
+        constexpr std::size_t last = extents<N...>::static_extent(sizeof...(N) - 1);
+        static_assert(last == In || last == dyn || In == dyn,
+                      "pare: a dense layer must take as many inputs (In) as the layer before it gives (N)");
+        return [&]<std::size_t... I>(std::index_sequence<I...>) {
+            using shape = extents<extents<N...>::static_extent(I)..., Out>;
+            if constexpr (shape::is_static) {
+                return shape{};
+            } else {
+                return shape(input[I]..., outputs[0]);
+            }
+        }
+        (std::make_index_sequence<sizeof...(N) - 1>{});
+    }
+
+    template <std::size_t... N>
+    constexpr std::size_t scratch_bytes(std::size_t batch, const extents<N...>& input) const noexcept {
+        return Weights::scratch_bytes(Activations{}, batch * (input.size() / inputs[0]), outputs[0], inputs[0]);
+    }
+};
+
+/// y = x W^T + b on the last axis of a sample: x [..., In], W [Out, In], b [Out], y [..., Out]. torch.nn.Linear. In and Out may be
+/// `dyn`.
+template <std::size_t In, std::size_t Out, class Weights = weight_matrix<float, full>, class Activations = as_float>
+struct dense {
+    static constexpr bool takes_stages = true;
+    static constexpr bool trainable = requires(Weights & w) { trainable_values(w); };
+
+    Weights weights;
+    tensor<float, Out> bias;
+
+    dense() requires(In != dyn && Out != dyn && std::constructible_from<Weights, std::size_t, std::size_t>) : weights(Out, In) {}
+    dense(std::size_t inputs, std::size_t outputs) requires std::constructible_from<Weights, std::size_t, std::size_t>
+        : weights(outputs, inputs), bias(outputs) {
+        PARE_ASSERT((In == dyn || In == inputs) && (Out == dyn || Out == outputs), "dense<%zu, %zu>(%zu, %zu)", In, Out, inputs,
+                    outputs);
+    }
+    dense(Weights w, tensor<float, Out> b) : weights(std::move(w)), bias(std::move(b)) {}
+
+    dense_plan<In, Out, Weights, Activations> plan() const noexcept {
+        return {extents<In>(extents<dyn>(weights.columns())), bias.shape()};
+    }
+
+    template <class Context, std::size_t... X, std::size_t... Y, class... Stages>
+    void forward(Context& ctx, tensor_view<const float, X...> x, tensor_view<float, Y...> y, Stages... stages) const noexcept {
+        multiply(weights, Activations{}, ctx, rows(x), rows(y), kernels::add_bias{bias.data()}, stages...);
+    }
+
+    template <class Context, std::size_t... X, std::size_t... Y>
+    void backward(Context& ctx, tensor_view<const float, X...> x, tensor_view<const float, Y...>, tensor_view<const float, Y...> dy,
+                  tensor_view<float, X...> dx, std::span<float> gradient) const noexcept {
+        const matrix_view<const float> g = rows(dy);
+        const std::size_t weight_count = weights.rows() * weights.columns();
+        multiply_gradient(weights, ctx, rows(x), g, matrix_view<float>(gradient.data(), weights.rows(), weights.columns()));
+        float* const bias_gradient = gradient.data() + weight_count;
+        for (std::size_t j = 0; j < g.columns; ++j) {
+            bias_gradient[j] = 0.0f;
+        }
+        for (std::size_t i = 0; i < g.rows; ++i) {
+            for (std::size_t j = 0; j < g.columns; ++j) {
+                bias_gradient[j] += g.data[i * g.stride + j];
+            }
+        }
+        if (dx.data() != nullptr) {
+            multiply_transposed(weights, ctx, g, rows(dx));
+        }
+    }
+
+    template <class Self, class F>
+    static void members(Self& self, F&& f) {
+        f("weight", self.weights);
+        f("bias", self.bias);
+    }
+
+    template <class F>
+    auto map_weights(F&& f) const {
+        auto mapped = f("weight", weights, Activations{});
+        return dense<In, Out, decltype(mapped.weights), decltype(mapped.activations)>(std::move(mapped.weights), bias);
+    }
+
+    template <class Isa, std::size_t... N>
+    std::size_t training_scratch_bytes(std::size_t batch, const extents<N...>& input) const noexcept {
+        return product_scratch_bytes<Isa>(weights, batch * (input.size() / weights.columns()));
+    }
+
+    std::string describe() const { return sentence("dense ", weights.columns(), " -> ", weights.rows(), ": ", weights.describe()); }
+
+private:
+    template <class T, std::size_t... E>
+    static matrix_view<T> rows(const tensor_view<T, E...>& t) noexcept {
+        const std::size_t width = t.extent(sizeof...(E) - 1);
+        return {t.data(), t.size() / width, width};
+    }
+};
+
+PARE_NAMESPACE_END
+
+#endif

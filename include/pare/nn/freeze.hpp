@@ -1,0 +1,32 @@
+#ifndef PARE_NN_FREEZE_HPP
+#define PARE_NN_FREEZE_HPP
+
+#include <pare/core/result.hpp>
+#include <pare/nn/layer.hpp>
+
+PARE_NAMESPACE_BEGIN
+
+namespace detail {
+
+struct freeze_weights {
+    template <class Weights, class Activations>
+    auto operator()(const member_path&, const Weights& w, Activations a) const {
+        if constexpr (requires { w.frozen(); }) {
+            return mapped_weights<decltype(w.frozen()), Activations>{w.frozen(), a};
+        } else {
+            return mapped_weights<Weights, Activations>{w, a};
+        }
+    }
+};
+
+}  // namespace detail
+
+/// The model that training was about: storages that exist only for training become what they stand for, others stay.
+template <class Model>
+auto freeze(const Model& model) {
+    return and_then(model, [](const auto& m) { return map_weights(m, detail::freeze_weights{}); });
+}
+
+PARE_NAMESPACE_END
+
+#endif

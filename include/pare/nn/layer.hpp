@@ -1,0 +1,167 @@
+#ifndef PARE_NN_LAYER_HPP
+#define PARE_NN_LAYER_HPP
+
+#include <concepts>
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include <pare/core/context.hpp>
+#include <pare/core/result.hpp>
+#include <pare/core/tensor.hpp>
+
+PARE_NAMESPACE_BEGIN
+
+/// The layer protocol. A layer is a plain value that inherits from nothing. Samples have a shape, extents<...>; a batch of them is
+/// a tensor_view<float, dyn, ...>. Every layer has
+///
+///     auto plan() const                                      its shapes, see below
+///     void forward(context, x, y) const                      y = f(x), noexcept, allocating nothing
+///
+/// one that is trained also
+///
+///     void backward(context, x, y, dy, dx, gradient) const   dx = df/dx^T dy, unless dx.data() is null;
+///                                                            gradient = that of the parameters, in the order of members()
+///
+/// one with parameters
+///
+///     static void members(self, f)                           f(path, weight storage or tensor) for each of them
+///     auto map_weights(f) const                              the same layer with f(path, weights, activations) for weights
+///
+/// and, where they apply,
+///
+///     std::size_t training_scratch_bytes<Isa>(batch, input)  what forward and backward take from context.scratch in training
+///     auto stage() const                                     its effect on one number, to be fused into the product before it
+///     static constexpr bool takes_stages = true              its forward takes such stages behind y
+///     static constexpr bool trainable = false                its storage of weights cannot be trained
+///     std::string describe() const                           for describe(prepared)
+///
+/// A plan is a small value without weights; where all of its extents are constants it can be made in a constant expression, and
+/// with it the size of a workspace:
+///
+///     static constexpr bool is_static                        it has no state
+///     auto output_shape(extents<...> input) const            the shape of a sample after the layer
+///     auto input_shape() const                               the shape it takes, where it takes only one
+///     std::size_t scratch_bytes(batch, input) const          what forward takes from context.scratch, if anything
+
+/// The plan of a layer that treats every number by itself, or keeps shapes for another reason.
+struct keeps_shape {
+    static constexpr bool is_static = true;
+
+    template <class Shape>
+    static constexpr Shape output_shape(const Shape& input) noexcept {
+        return input;
+    }
+};
+
+/// The name of a parameter inside a network, "2.weight": built only where somebody reads it.
+class member_path {
+public:
+    member_path(const char* name) noexcept : name_(name) {}
+    member_path(std::size_t index, const member_path& inner) noexcept : index_(index), inner_(&inner) {}
+
+    std::string text() const { return inner_ != nullptr ? sentence(index_, ".", inner_->text()) : std::string(name_); }
+
+private:
+    const char* name_ = "";
+    std::size_t index_ = 0;
+    const member_path* inner_ = nullptr;
+};
+
+/// Weights and the kind of activations that they multiply: what maps over weights return.
+template <class Weights, class Activations>
+struct mapped_weights {
+    Weights weights;
+    Activations activations;
+};
+
+template <std::size_t... E>
+constexpr extents<E...> sample_shape(const tensor_view<const float, dyn, E...>& x) noexcept {
+    if constexpr (((E == dyn) || ...)) {
+        return [&]<std::size_t... I>(std::index_sequence<I...>) {
+            return extents<E...>(x.extent(I + 1)...);
+        }
+        (std::make_index_sequence<sizeof...(E)>{});
+    } else {
+        return {};
+    }
+}
+
+/// A batch of samples of one shape at p.
+template <class T, std::size_t... E>
+constexpr tensor_view<T, dyn, E...> batch_of(T* p, std::size_t batch, const extents<E...>& shape) noexcept {
+    return [&]<std::size_t... I>(std::index_sequence<I...>) {
+        return tensor_view<T, dyn, E...>(p, batch, shape[I]...);
+    }
+    (std::make_index_sequence<sizeof...(E)>{});
+}
+
+template <class Plan>
+concept has_input_shape = requires(const Plan& p) {
+    p.input_shape();
+};
+template <class Layer>
+concept has_members = requires(Layer& l) {
+    Layer::members(l, [](const member_path&, auto&) {});
+};
+template <class Layer>
+inline constexpr bool is_trainable = [] {
+    if constexpr (requires { Layer::trainable; }) {
+        return bool{Layer::trainable};
+    } else {
+        return true;
+    }
+}();
+template <class Layer>
+concept has_stage = requires(const Layer& l) {
+    l.stage();
+};
+template <class Layer>
+concept takes_stages = requires {
+    requires Layer::takes_stages;
+};
+
+/// Calls f(name, member) for each weight storage and parameter tensor of a layer or a network, in the order of a state dict:
+/// f(member_path, member).
+template <class Layer, class F>
+void for_each_member(Layer& layer, F&& f) {
+    using plain = std::remove_const_t<Layer>;
+    if constexpr (has_members<plain>) {
+        plain::members(layer, f);
+    }
+}
+
+/// The layer with each of its weight storages replaced by what f makes of it; as it is where it has none.
+template <class Layer, class F>
+auto map_weights(const Layer& layer, F&& f) {
+    if constexpr (requires { layer.map_weights(f); }) {
+        return layer.map_weights(f);
+    } else {
+        return layer;
+    }
+}
+
+template <class Plan, class Shape>
+constexpr std::size_t scratch_bytes(const Plan& plan, std::size_t batch, const Shape& input) noexcept {
+    if constexpr (requires { plan.scratch_bytes(batch, input); }) {
+        return plan.scratch_bytes(batch, input);
+    } else {
+        return 0;
+    }
+}
+
+template <class Isa, class Layer, class Shape>
+std::size_t training_scratch_bytes(const Layer& layer, std::size_t batch, const Shape& input) noexcept {
+    if constexpr (requires { layer.template training_scratch_bytes<Isa>(batch, input); }) {
+        return layer.template training_scratch_bytes<Isa>(batch, input);
+    } else {
+        return scratch_bytes(layer.plan(), batch, input);
+    }
+}
+
+PARE_NAMESPACE_END
+
+#endif

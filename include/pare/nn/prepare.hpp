@@ -1,0 +1,196 @@
+#ifndef PARE_NN_PREPARE_HPP
+#define PARE_NN_PREPARE_HPP
+
+#include <span>
+#include <string>
+
+#include <pare/kernels/packed_csr.hpp>
+#include <pare/kernels/packed_full.hpp>
+#include <pare/nn/dense.hpp>
+#include <pare/nn/sequential.hpp>
+
+PARE_NAMESPACE_BEGIN
+
+/// A layer with the element-wise layers that followed it, which now happen in its epilogue.
+template <class Layer, class... Fused>
+struct fused {
+    Layer layer;
+    std::tuple<Fused...> stages;
+
+    constexpr auto plan() const { return layer.plan(); }
+
+    template <class Context, class X, class Y>
+    void forward(Context& ctx, const X& x, const Y& y) const noexcept {
+        std::apply([&](const auto&... f) { layer.forward(ctx, x, y, f.stage()...); }, stages);
+    }
+    template <class Self, class F>
+    static void members(Self& self, F&& f) {
+        for_each_member(self.layer, f);
+    }
+    std::string describe() const {
+        return layer.describe() +
+               std::apply([](const auto&... f) { return (std::string() + ... + (" + " + f.describe())); }, stages);
+    }
+};
+
+namespace detail {
+
+/// Weights to the form that one instruction set reads.
+template <class Isa>
+struct pack_weights {
+    template <class Weights, class Activations>
+    auto operator()(const member_path&, const Weights& w, Activations a) const {
+        constexpr bool known = requires {
+            packed<Weights, Isa>(w);
+        };
+        static_assert(
+            known,
+            "pare: prepare() has no kernel for this storage of weights; freeze() the model first if it is still in training");
+        if constexpr (known) {
+            return mapped_weights<packed<Weights, Isa>, Activations>{packed<Weights, Isa>(w), a};
+        } else {
+            return mapped_weights<Weights, Activations>{w, a};
+        }
+    }
+};
+
+template <class... Done>
+auto fuse(std::tuple<Done...> done) {
+    return std::apply([](auto&&... l) { return sequential<std::decay_t<decltype(l)>...>(std::move(l)...); }, std::move(done));
+}
+template <class... Done, class Layer, class... Rest>
+auto fuse(std::tuple<Done...> done, Layer layer, Rest... rest);
+
+template <class... Done, class Layer, class... Fused>
+auto fuse_into(std::tuple<Done...> done, fused<Layer, Fused...> f) {
+    return fuse(std::tuple_cat(std::move(done), std::tuple<fused<Layer, Fused...>>(std::move(f))));
+}
+template <class... Done, class Layer, class... Fused, class Next, class... Rest>
+auto fuse_into(std::tuple<Done...> done, fused<Layer, Fused...> f, Next next, Rest... rest) {
+    if constexpr (has_stage<Next>) {
+        return fuse_into(
+            std::move(done),
+            fused<Layer, Fused..., Next>{std::move(f.layer), std::tuple_cat(std::move(f.stages), std::tuple<Next>(next))},
+            std::move(rest)...);
+    } else {
+        return fuse(std::tuple_cat(std::move(done), std::tuple<fused<Layer, Fused...>>(std::move(f))), std::move(next),
+                    std::move(rest)...);
+    }
+}
+template <class... Done, class Layer, class... Rest>
+auto fuse(std::tuple<Done...> done, Layer layer, Rest... rest) {
+    if constexpr (takes_stages<Layer>) {
+        return fuse_into(std::move(done), fused<Layer>{std::move(layer), {}}, std::move(rest)...);
+    } else {
+        return fuse(std::tuple_cat(std::move(done), std::tuple<Layer>(std::move(layer))), std::move(rest)...);
+    }
+}
+
+}  // namespace detail
+
+/// A model in the form that runs: weights packed for one instruction set, element-wise layers fused. Immutable; any number of
+/// threads may run it at once, each with its own workspace.
+template <class Isa, class Model>
+class prepared {
+public:
+    using isa = Isa;
+
+    explicit prepared(Model model) : model_(std::move(model)) {}
+
+    using plan_type = decltype(std::declval<const Model&>().plan());
+
+    const Model& model() const noexcept { return model_; }
+    std::size_t input_size() const noexcept { return model_.plan().input_shape().size(); }
+    std::size_t output_size() const noexcept { return model_.plan().output_shape(model_.plan().input_shape()).size(); }
+
+    /// The exact size of the workspace that a batch needs; a constant expression where all shapes are static.
+    static constexpr std::size_t workspace_bytes(std::size_t batch) noexcept requires plan_type::is_static {
+        return plan_type{}.scratch_bytes(batch, plan_type{}.input_shape());
+    }
+    std::size_t workspace_bytes(std::size_t batch) const noexcept requires(!plan_type::is_static) {
+        return model_.plan().scratch_bytes(batch, model_.plan().input_shape());
+    }
+
+private:
+    Model model_;
+};
+
+/// Packs the weights of a model for an instruction set and fuses what follows each product into it. Allocates; do it once.
+template <class Isa, class... Layers>
+auto prepare(const sequential<Layers...>& model) {
+    static_assert(Isa::compiled, "pare: prepare<Isa>() for an instruction set that the compiler's flags do not allow");
+    if constexpr (Isa::compiled) {
+        auto network = std::apply([](auto... layer) { return detail::fuse(std::tuple<>(), std::move(layer)...); },
+                                  pare::map_weights(model, detail::pack_weights<Isa>{}).layers);
+        return prepared<Isa, decltype(network)>(std::move(network));
+    } else {
+        return 0;  // so that the sentence above is the only error
+    }
+}
+template <class Isa, class Model>
+auto prepare(const Model& model) {
+    if constexpr (is_result<Model>) {
+        return and_then(model, [](const auto& m) { return prepare<Isa>(m); });
+    } else {
+        return prepare<Isa>(sequential<Model>(model));
+    }
+}
+
+/// A workspace for batches of up to max_batch samples.
+template <class Isa, class Model>
+workspace workspace_for(const prepared<Isa, Model>& model, std::size_t max_batch) {
+    return workspace(model.workspace_bytes(max_batch));
+}
+
+/// output [batch, outputs] = the model of input [batch, inputs], both contiguous; the batch is as large as the input. Allocates
+/// nothing, locks nothing, throws nothing. The work goes to `executor`; by default all of it to the calling thread.
+template <class Isa, class Model, executor Executor>
+void run(const prepared<Isa, Model>& model, std::span<const float> input, std::span<float> output, workspace& space,
+         Executor& exec) noexcept {
+    const auto plan = model.model().plan();
+    const auto shape = plan.input_shape();
+    const std::size_t batch = input.size() / shape.size();
+    PARE_ASSERT(input.size() == batch * shape.size(), "the input has %zu numbers, which is no multiple of the %zu of a sample",
+                input.size(), shape.size());
+    PARE_ASSERT(output.size() == batch * model.output_size(), "the output has room for %zu numbers; %zu samples give %zu each",
+                output.size(), batch, model.output_size());
+    PARE_ASSERT(model.workspace_bytes(batch) <= space.size(), "the workspace has %zu bytes; a batch of %zu needs %zu", space.size(),
+                batch, model.workspace_bytes(batch));
+    context<Isa, Executor> ctx{exec, space.scratch()};
+    model.model().forward(ctx, batch_of(input.data(), batch, shape), batch_of(output.data(), batch, plan.output_shape(shape)));
+}
+template <class Isa, class Model>
+void run(const prepared<Isa, Model>& model, std::span<const float> input, std::span<float> output, workspace& space) noexcept {
+    serial_executor serial;
+    run(model, input, output, space, serial);
+}
+
+/// A line per layer: what it is, which kernel runs on which instruction set, and how many bytes its weights take.
+template <class Isa, class Model>
+std::string describe(const prepared<Isa, Model>& model) {
+    std::string text;
+    const auto plan = model.model().plan();
+    plan.walk(plan.input_shape(), [&](auto index, const auto&, const auto&, const auto& out) {
+        const auto& layer = std::get<index>(model.model().layers);
+        std::size_t bytes = 0;
+        for_each_member(layer, [&](const member_path&, const auto& member) {
+            if constexpr (requires { member.bytes(); }) {
+                bytes += member.bytes();
+            } else {
+                bytes += member.size() * sizeof(float);
+            }
+        });
+        text += sentence(std::size_t{index}, ": ", layer.describe(), ", ", out.size(), " outputs, ", bytes, " bytes\n");
+    });
+#if !defined(__OPTIMIZE__) && !defined(_MSC_VER)
+    text += "compiled without optimization: slow\n";
+#endif
+    if constexpr (std::is_same_v<Isa, isa::scalar>) {
+        text += "scalar code: no flag of the compiler allows vector instructions, or isa::scalar was asked for\n";
+    }
+    return text;
+}
+
+PARE_NAMESPACE_END
+
+#endif

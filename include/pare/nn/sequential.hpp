@@ -1,0 +1,137 @@
+#ifndef PARE_NN_SEQUENTIAL_HPP
+#define PARE_NN_SEQUENTIAL_HPP
+
+#include <algorithm>
+#include <tuple>
+
+#include <pare/nn/layer.hpp>
+
+PARE_NAMESPACE_BEGIN
+
+/// The shapes of layers one after the other.
+template <class... Plans>
+struct sequential_plan {
+    static constexpr bool is_static = (Plans::is_static && ...);
+
+    std::tuple<Plans...> plans;
+
+    /// The shape of the first layer that takes only one; layers before it must keep shapes.
+    constexpr auto input_shape() const noexcept requires(has_input_shape<Plans> || ...) {
+        constexpr bool has[] = {has_input_shape<Plans>...};
+        return std::get<static_cast<std::size_t>(std::find(has, has + sizeof...(Plans), true) - has)>(plans).input_shape();
+    }
+
+    template <class Shape>
+    constexpr auto output_shape(const Shape& input) const noexcept {
+        return walk(input, [](auto, const auto&...) {});
+    }
+
+    template <class Shape>
+    constexpr std::size_t scratch_bytes(std::size_t batch, const Shape& input) const noexcept {
+        std::size_t largest = 0;
+        walk(input, [&](auto, const auto& plan, const auto& in, const auto&) {
+            largest = (std::max)(largest, pare::scratch_bytes(plan, batch, in));
+        });
+        return 2 * scratch_bytes_of<float>(batch * intermediate_size(input)) + largest;
+    }
+
+    /// The size of the largest sample between two layers.
+    template <class Shape>
+    constexpr std::size_t intermediate_size(const Shape& input) const noexcept {
+        std::size_t largest = 0;
+        walk(input, [&](auto index, const auto&, const auto&, const auto& out) {
+            if constexpr (index + 1 < sizeof...(Plans)) {
+                largest = (std::max)(largest, out.size());
+            }
+        });
+        return largest;
+    }
+
+    /// Calls f(index, plan, input shape, output shape) for each layer and returns the shape after the last.
+    template <std::size_t I = 0, class Shape, class F>
+    constexpr auto walk(const Shape& in, F&& f) const {
+        if constexpr (I == sizeof...(Plans)) {
+            return in;
+        } else {
+            const auto out = std::get<I>(plans).output_shape(in);
+            f(std::integral_constant<std::size_t, I>{}, std::get<I>(plans), in, out);
+            return walk<I + 1>(out, f);
+        }
+    }
+};
+
+/// Layers one after the other. torch.nn.Sequential, whose names it uses: "0.weight", "2.bias".
+template <class... Layers>
+struct sequential {
+    static constexpr bool trainable = (is_trainable<Layers> && ...);
+
+    std::tuple<Layers...> layers;
+
+    explicit sequential(Layers... l) : layers(std::move(l)...) {
+        if constexpr (has_input_shape<decltype(plan())>) {
+            (void)plan().output_shape(plan().input_shape());  // shapes that disagree are found here
+        }
+    }
+
+    constexpr auto plan() const {
+        return std::apply([](const auto&... l) { return sequential_plan<decltype(l.plan())...>{{l.plan()...}}; }, layers);
+    }
+
+    template <class Context, std::size_t... X, std::size_t... Y>
+    void forward(Context& ctx, tensor_view<const float, X...> x, tensor_view<float, Y...> y) const noexcept {
+        Context inner = ctx;
+        const std::size_t size = x.extent(0) * plan().intermediate_size(sample_shape(x));
+        float* const buffers[2] = {inner.scratch.template take<float>(size), inner.scratch.template take<float>(size)};
+        step<0>(inner, x, y, buffers);
+    }
+
+    template <class Isa, std::size_t... E>
+    std::size_t training_scratch_bytes(std::size_t batch, const extents<E...>& input) const noexcept {
+        std::size_t largest = 0;
+        plan().walk(input, [&](auto index, const auto&, const auto& in, const auto&) {
+            largest = (std::max)(largest, pare::training_scratch_bytes<Isa>(std::get<index>(layers), batch, in));
+        });
+        return largest;
+    }
+
+    template <class Self, class F>
+    static void members(Self& self, F&& f) {
+        [&]<std::size_t... I>(std::index_sequence<I...>) {
+            (for_each_member(std::get<I>(self.layers),
+                             [&](const member_path& path, auto& member) { f(member_path(I, path), member); }),
+             ...);
+        }
+        (std::index_sequence_for<Layers...>{});
+    }
+
+    template <class F>
+    auto map_weights(F&& f) const {
+        return [&]<std::size_t... I>(std::index_sequence<I...>) {
+            // A braced list: the layers are mapped in order.
+            std::tuple mapped{
+                pare::map_weights(std::get<I>(layers), [&](const member_path& path, const auto& weights, auto activations) {
+                    return f(member_path(I, path), weights, activations);
+                })...};
+            return std::apply([](auto&&... l) { return pare::sequential<std::decay_t<decltype(l)>...>(std::move(l)...); },
+                              std::move(mapped));
+        }
+        (std::index_sequence_for<Layers...>{});
+    }
+
+private:
+    template <std::size_t I, class Context, class X, class Y>
+    void step(Context& ctx, const X& x, const Y& y, float* const* buffers) const noexcept {
+        const auto& layer = std::get<I>(layers);
+        if constexpr (I + 1 == sizeof...(Layers)) {
+            layer.forward(ctx, x, y);
+        } else {
+            const auto shape = layer.plan().output_shape(sample_shape(x));
+            layer.forward(ctx, x, batch_of(buffers[I % 2], x.extent(0), shape));
+            step<I + 1>(ctx, batch_of(static_cast<const float*>(buffers[I % 2]), x.extent(0), shape), y, buffers);
+        }
+    }
+};
+
+PARE_NAMESPACE_END
+
+#endif

@@ -1,0 +1,41 @@
+#ifndef PARE_NN_SUMMARY_HPP
+#define PARE_NN_SUMMARY_HPP
+
+#include <cstddef>
+
+#include <pare/nn/layer.hpp>
+
+PARE_NAMESPACE_BEGIN
+
+struct model_summary {
+    std::size_t parameters = 0;  // weights, stored or not, and biases
+    std::size_t nonzero = 0;     // of them
+    std::size_t bytes = 0;       // of what a deployed model stores: values, scales, indices, biases
+};
+
+/// What a model consists of. O(parameters).
+template <class Model>
+model_summary summarize(const Model& model) {
+    model_summary sum;
+    for_each_member(model, [&](const member_path&, const auto& member) {
+        const auto count = [&](const auto& values) {
+            for (const auto value : values) {
+                sum.nonzero += value != 0 ? 1 : 0;
+            }
+        };
+        if constexpr (requires { member.structure; }) {
+            sum.parameters += member.rows() * member.columns();
+            sum.bytes += member.bytes();
+            count(member.values);
+        } else {
+            sum.parameters += member.size();
+            sum.bytes += member.size() * sizeof(float);
+            count(member);
+        }
+    });
+    return sum;
+}
+
+PARE_NAMESPACE_END
+
+#endif

@@ -1,0 +1,68 @@
+#ifndef PARE_NN_TRAINABLE_HPP
+#define PARE_NN_TRAINABLE_HPP
+
+#include <algorithm>
+#include <span>
+
+#include <pare/kernels/gemm_f32.hpp>
+#include <pare/kernels/packed.hpp>
+
+PARE_NAMESPACE_BEGIN
+
+/// What layers do with their weights, whatever the storage. Every storage has `multiply`; those that can be trained also the rest:
+///
+///     multiply(w, activations, context, x, y, stages...)          y = stages(x W^T)
+///     multiply_transposed(w, context, dy, dx)                     dx = dy W
+///     multiply_gradient(w, context, x, dy, dw)                    dw = dy^T x
+///     trainable_values(w)                                         the numbers that an optimizer moves
+///     product_scratch_bytes<Isa>(w, batch)                        what the three products take from context.scratch
+
+template <class Weights, class Isa, class Activations, class Context, class... Stages>
+void multiply(const packed<Weights, Isa>& w, Activations a, Context& ctx, matrix_view<const float> x, matrix_view<float> y,
+              Stages... stages) noexcept {
+    static_assert(multiplies<packed<Weights, Isa>, Activations>,
+                  "pare: no kernel multiplies this kind of weights by this kind of activations");
+    w.multiply(a, ctx, x, y, stages...);
+}
+
+template <class Context, class... Stages>
+void multiply(const weight_matrix<float, full>& w, as_float, Context& ctx, matrix_view<const float> x, matrix_view<float> y,
+              Stages... stages) noexcept {
+    kernels::gemm_f32<typename Context::isa>(ctx.executor, ctx.scratch, x.rows, w.rows(), w.columns(), {x.data, x.stride, 1},
+                                             {w.values.data(), 1, w.columns()},
+                                             kernels::epilogue<float, Stages...>(y.data, y.stride, stages...));
+}
+
+template <class Context>
+void multiply_transposed(const weight_matrix<float, full>& w, Context& ctx, matrix_view<const float> dy,
+                         matrix_view<float> dx) noexcept {
+    kernels::gemm_f32<typename Context::isa>(ctx.executor, ctx.scratch, dy.rows, w.columns(), w.rows(), {dy.data, dy.stride, 1},
+                                             {w.values.data(), w.columns(), 1}, kernels::epilogue<float>(dx.data, dx.stride));
+}
+
+template <class Context>
+void multiply_gradient(const weight_matrix<float, full>& w, Context& ctx, matrix_view<const float> x, matrix_view<const float> dy,
+                       matrix_view<float> dw) noexcept {
+    kernels::gemm_f32<typename Context::isa>(ctx.executor, ctx.scratch, w.rows(), w.columns(), x.rows, {dy.data, 1, dy.stride},
+                                             {x.data, x.stride, 1}, kernels::epilogue<float>(dw.data, dw.stride));
+}
+
+inline std::span<float> trainable_values(weight_matrix<float, full>& w) noexcept {
+    return {w.values.data(), w.values.size()};
+}
+template <std::size_t... E>
+std::span<float> trainable_values(tensor<float, E...>& t) noexcept {
+    return t.values();
+}
+
+template <class Isa>
+std::size_t product_scratch_bytes(const weight_matrix<float, full>& w, std::size_t batch) noexcept {
+    const std::size_t forward = kernels::gemm_f32_scratch_bytes<Isa>(w.rows(), w.columns());
+    const std::size_t input = kernels::gemm_f32_scratch_bytes<Isa>(w.columns(), w.rows());
+    const std::size_t weights = kernels::gemm_f32_scratch_bytes<Isa>(w.columns(), batch);
+    return (std::max)({forward, input, weights});
+}
+
+PARE_NAMESPACE_END
+
+#endif

@@ -1,0 +1,8 @@
+#ifndef PARE_QUANTIZE_HPP
+#define PARE_QUANTIZE_HPP
+
+#include <pare/quantize/dynamic.hpp>
+#include <pare/quantize/tensor.hpp>
+#include <pare/quantize/weights.hpp>
+
+#endif

@@ -1,0 +1,116 @@
+#ifndef PARE_SIMD_BATCH_HPP
+#define PARE_SIMD_BATCH_HPP
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include <xsimd/xsimd.hpp>
+
+#include <pare/config/compiler.hpp>
+
+PARE_INTRINSICS_BEGIN
+PARE_NAMESPACE_BEGIN
+
+namespace simd {
+
+/// How many rows and how many vectors of columns of the output a kernel keeps in registers at once.
+struct register_tile {
+    std::size_t rows;
+    std::size_t vectors;
+};
+
+/// What the kernels may do with vectors on one instruction set; `simd::ops<isa::avx2>` and so on, one specialization per file in
+/// simd/isa/. The primary template stays undefined: an instruction set that this translation unit is not compiled for is an error,
+/// not a slow path.
+template <class Isa>
+struct ops;
+
+/// The part of `ops` that xsimd provides, for one of its architectures.
+template <class Arch>
+struct xsimd_ops {
+    using f32 = xsimd::batch<float, Arch>;
+    using i32 = xsimd::batch<std::int32_t, Arch>;
+    static constexpr std::size_t lanes = f32::size;
+
+    PARE_INLINE static f32 set(float x) noexcept { return f32(x); }
+    PARE_INLINE static i32 set(std::int32_t x) noexcept { return i32(x); }
+    PARE_INLINE static f32 load(const float* p) noexcept { return f32::load_unaligned(p); }
+    PARE_INLINE static i32 load(const std::int32_t* p) noexcept { return i32::load_unaligned(p); }
+    PARE_INLINE static void store(float* p, f32 v) noexcept { v.store_unaligned(p); }
+    PARE_INLINE static void store(std::int32_t* p, i32 v) noexcept { v.store_unaligned(p); }
+
+    /// The first n lanes from memory, zero in the others; touches n elements.
+    PARE_INLINE static f32 load_partial(const float* p, std::size_t n) noexcept { return load_through_copy<f32>(p, n); }
+    PARE_INLINE static i32 load_partial(const std::int32_t* p, std::size_t n) noexcept { return load_through_copy<i32>(p, n); }
+    PARE_INLINE static void store_partial(float* p, f32 v, std::size_t n) noexcept { store_through_copy(p, v, n); }
+    PARE_INLINE static void store_partial(std::int32_t* p, i32 v, std::size_t n) noexcept { store_through_copy(p, v, n); }
+
+    /// a * b + c, rounded once where the instruction set has the instruction.
+    PARE_INLINE static f32 fma(f32 a, f32 b, f32 c) noexcept { return xsimd::fma(a, b, c); }
+    PARE_INLINE static i32 fma(i32 a, i32 b, i32 c) noexcept { return a * b + c; }
+    /// For operands that are not NaN.
+    PARE_INLINE static f32 minimum(f32 a, f32 b) noexcept { return (xsimd::min)(a, b); }
+    PARE_INLINE static f32 maximum(f32 a, f32 b) noexcept { return (xsimd::max)(a, b); }
+    PARE_INLINE static i32 maximum(i32 a, i32 b) noexcept { return (xsimd::max)(a, b); }
+    /// y where x > 0, else 0.
+    PARE_INLINE static f32 where_positive(f32 x, f32 y) noexcept { return xsimd::select(x > set(0.0f), y, set(0.0f)); }
+    PARE_INLINE static f32 sqrt(f32 x) noexcept { return xsimd::sqrt(x); }
+    PARE_INLINE static f32 exp(f32 x) noexcept { return xsimd::exp(x); }
+    PARE_INLINE static f32 to_float(i32 x) noexcept { return xsimd::to_float(x); }
+    PARE_INLINE static i32 bits(f32 x) noexcept {
+#if XSIMD_VERSION_MAJOR < 9
+        return xsimd::bitwise_cast<i32>(x);
+#else
+        return xsimd::bitwise_cast<std::int32_t>(x);
+#endif
+    }
+    PARE_INLINE static f32 from_bits(i32 x) noexcept {
+#if XSIMD_VERSION_MAJOR < 9
+        return xsimd::bitwise_cast<f32>(x);
+#else
+        return xsimd::bitwise_cast<float>(x);
+#endif
+    }
+    /// `x` where it is not NaN, else zero. In integers: -ffast-math deletes comparisons with NaN.
+    PARE_INLINE static f32 nan_to_zero(f32 x) noexcept {
+        const i32 b = bits(x);
+        return from_bits(
+            xsimd::select((b & set(std::int32_t{0x7fffffff})) > set(std::int32_t{0x7f800000}), set(std::int32_t{0}), b));
+    }
+    /// x, of unknown origin to the optimizer: see pare::opaque.
+    PARE_INLINE static f32 opaque(f32 x) noexcept {
+        typename f32::register_type r = x;
+#if defined(_MSC_VER) && !defined(__clang__)
+        alignas(64) volatile float hidden[lanes];
+        std::memcpy(const_cast<float*>(hidden), &r, sizeof r);
+        std::memcpy(&r, const_cast<float*>(hidden), sizeof r);
+#elif defined(__aarch64__)
+        __asm__("" : "+w"(r));
+#else
+        __asm__("" : "+v"(r));
+#endif
+        return f32(r);
+    }
+
+protected:
+    template <class V, class T>
+    PARE_INLINE static V load_through_copy(const T* p, std::size_t n) noexcept {
+        alignas(64) T lane[lanes] = {};
+        std::memcpy(lane, p, n * sizeof(T));
+        return V::load_aligned(lane);
+    }
+    template <class V, class T>
+    PARE_INLINE static void store_through_copy(T* p, V v, std::size_t n) noexcept {
+        alignas(64) T lane[lanes];
+        v.store_aligned(lane);
+        std::memcpy(p, lane, n * sizeof(T));
+    }
+};
+
+}  // namespace simd
+
+PARE_NAMESPACE_END
+PARE_INTRINSICS_END
+
+#endif

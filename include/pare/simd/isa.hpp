@@ -1,0 +1,64 @@
+#ifndef PARE_SIMD_ISA_HPP
+#define PARE_SIMD_ISA_HPP
+
+#include <cstddef>
+#include <type_traits>
+
+#include <pare/simd/isa/avx2.hpp>
+#include <pare/simd/isa/avx512_vnni.hpp>
+#include <pare/simd/isa/avx512bw.hpp>
+#include <pare/simd/isa/avx_vnni.hpp>
+#include <pare/simd/isa/neon.hpp>
+#include <pare/simd/isa/neon_dotprod.hpp>
+#include <pare/simd/isa/scalar.hpp>
+#include <pare/simd/isa/sse4_1.hpp>
+
+PARE_NAMESPACE_BEGIN
+
+namespace isa {
+
+template <class... Isa>
+struct list {
+    /// Calls f(tag) for each instruction set that this translation unit is compiled for.
+    template <class F>
+    static constexpr void for_each_compiled(F&& f) {
+        (
+            [&] {
+                if constexpr (Isa::compiled) {
+                    f(Isa{});
+                }
+            }(),
+            ...);
+    }
+};
+
+/// Every instruction set, worst first.
+using all = list<scalar, sse4_1, avx2, avx_vnni, avx512bw, avx512_vnni, neon, neon_dotprod>;
+
+namespace detail {
+
+template <class Best, class... Rest>
+struct last_compiled {
+    using type = Best;
+};
+template <class Best, class Next, class... Rest>
+struct last_compiled<Best, Next, Rest...> : last_compiled<std::conditional_t<Next::compiled, Next, Best>, Rest...> {};
+template <class... Isa>
+last_compiled<scalar, Isa...> best(list<Isa...>);
+
+}  // namespace detail
+
+/// The best instruction set that the compiler's flags allow.
+using native = decltype(detail::best(all{}))::type;
+
+}  // namespace isa
+
+/// An instruction set tag that this translation unit is compiled for.
+template <class Isa>
+concept compiled_isa = requires {
+    requires Isa::compiled;
+};
+
+PARE_NAMESPACE_END
+
+#endif

@@ -1,0 +1,101 @@
+#ifndef PARE_SIMD_ISA_AVX2_HPP
+#define PARE_SIMD_ISA_AVX2_HPP
+
+#include <pare/simd/isa/sse4_1.hpp>
+
+PARE_NAMESPACE_BEGIN
+
+namespace isa {
+
+/// 256-bit x86 with fused multiply-add: Haswell 2013, Zen 2017.
+struct avx2 {
+    static constexpr const char* name = "avx2";
+#if defined(__AVX2__) && defined(__FMA__)
+    static constexpr bool compiled = true;
+#else
+    static constexpr bool compiled = false;
+#endif
+};
+
+}  // namespace isa
+
+#if defined(__AVX2__) && defined(__FMA__)
+
+namespace simd {
+
+template <>
+struct ops<isa::avx2> : xsimd_ops<xsimd::fma3<xsimd::avx2>> {
+    static constexpr register_tile f32_tile = {6, 2};
+    static constexpr register_tile int8_tile = {6, 2};
+
+    PARE_INLINE static f32 load_partial(const float* p, std::size_t n) noexcept { return f32(_mm256_maskload_ps(p, first(n))); }
+    PARE_INLINE static i32 load_partial(const std::int32_t* p, std::size_t n) noexcept {
+        return i32(_mm256_maskload_epi32(p, first(n)));
+    }
+    PARE_INLINE static void store_partial(float* p, f32 v, std::size_t n) noexcept { _mm256_maskstore_ps(p, first(n), v); }
+    PARE_INLINE static void store_partial(std::int32_t* p, i32 v, std::size_t n) noexcept {
+        _mm256_maskstore_epi32(p, first(n), v);
+    }
+
+    PARE_INLINE static i32 round(f32 x) noexcept { return i32(_mm256_cvtps_epi32(x)); }
+    PARE_INLINE static float reduce_min(f32 x) noexcept {
+        return half::reduce_min(half::f32(_mm_min_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1))));
+    }
+    PARE_INLINE static float reduce_max(f32 x) noexcept {
+        return half::reduce_max(half::f32(_mm_max_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1))));
+    }
+    PARE_INLINE static std::int32_t reduce_max(i32 x) noexcept {
+        return half::reduce_max(half::i32(_mm_max_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1))));
+    }
+
+    template <class A>
+    PARE_INLINE static void store_saturated(A* p, i32 v) noexcept {
+        store_saturated_partial(p, v, 8);
+    }
+    template <class A>
+    PARE_INLINE static void store_saturated_partial(A* p, i32 v, std::size_t n) noexcept {
+        const std::int64_t bytes = half::saturated(words(v), p);
+        std::memcpy(p, &bytes, n);
+    }
+    PARE_INLINE static void store_saturated_partial(std::int16_t* p, i32 v, std::size_t n) noexcept {
+        const __m128i numbers = half::clamped(words(v));
+        std::memcpy(p, &numbers, n * 2);
+    }
+
+    // As on SSE4.1.
+    using activation = std::int16_t;
+    static constexpr std::size_t dot_depth = 2;
+    using weights = __m256i;
+    using operand = __m256i;
+    PARE_INLINE static operand broadcast(const std::int16_t* a) noexcept { return _mm256_set1_epi32(half::word_at(a)); }
+    PARE_INLINE static operand broadcast(const std::uint8_t* a) noexcept {
+        return _mm256_cvtepu8_epi16(_mm_set1_epi16(half::pair_at(a)));
+    }
+    PARE_INLINE static operand broadcast(const std::int8_t* a) noexcept {
+        return _mm256_cvtepi8_epi16(_mm_set1_epi16(half::pair_at(a)));
+    }
+    PARE_INLINE static weights load_weights(const std::int8_t* p) noexcept {
+        return _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+    }
+    PARE_INLINE static i32 dot(i32 sum, operand a, weights w) noexcept {
+        return i32(_mm256_add_epi32(sum, _mm256_madd_epi16(a, w)));
+    }
+
+private:
+    using half = ops<isa::sse4_1>;
+
+    PARE_INLINE static __m128i words(i32 v) noexcept {
+        return _mm_packs_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+    }
+    PARE_INLINE static __m256i first(std::size_t n) noexcept {
+        return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+    }
+};
+
+}  // namespace simd
+
+#endif
+
+PARE_NAMESPACE_END
+
+#endif

@@ -1,0 +1,115 @@
+#ifndef PARE_SIMD_ISA_AVX512BW_HPP
+#define PARE_SIMD_ISA_AVX512BW_HPP
+
+#include <pare/simd/isa/avx2.hpp>
+
+#if defined(__AVX512F__) && defined(__AVX512CD__) && defined(__AVX512DQ__) && defined(__AVX512BW__) && defined(__AVX512VL__) && \
+    defined(__FMA__)
+#define PARE_HAS_AVX512BW 1
+#else
+#define PARE_HAS_AVX512BW 0
+#endif
+
+PARE_INTRINSICS_BEGIN
+PARE_NAMESPACE_BEGIN
+
+namespace isa {
+
+/// 512-bit x86, Skylake server 2017: x86-64-v4.
+struct avx512bw {
+    static constexpr const char* name = "avx512bw";
+    static constexpr bool compiled = PARE_HAS_AVX512BW;
+};
+
+}  // namespace isa
+
+#if PARE_HAS_AVX512BW
+
+namespace simd {
+
+template <>
+struct ops<isa::avx512bw> : xsimd_ops<xsimd::avx512bw> {
+    static constexpr register_tile f32_tile = {6, 4};
+    static constexpr register_tile int8_tile = {6, 4};
+
+    PARE_INLINE static f32 load_partial(const float* p, std::size_t n) noexcept { return f32(_mm512_maskz_loadu_ps(first(n), p)); }
+    PARE_INLINE static i32 load_partial(const std::int32_t* p, std::size_t n) noexcept {
+        return i32(_mm512_maskz_loadu_epi32(first(n), p));
+    }
+    PARE_INLINE static void store_partial(float* p, f32 v, std::size_t n) noexcept { _mm512_mask_storeu_ps(p, first(n), v); }
+    PARE_INLINE static void store_partial(std::int32_t* p, i32 v, std::size_t n) noexcept {
+        _mm512_mask_storeu_epi32(p, first(n), v);
+    }
+
+    PARE_INLINE static i32 round(f32 x) noexcept { return i32(_mm512_cvtps_epi32(x)); }
+    PARE_INLINE static float reduce_min(f32 x) noexcept { return _mm512_reduce_min_ps(x); }
+    PARE_INLINE static float reduce_max(f32 x) noexcept { return _mm512_reduce_max_ps(x); }
+    PARE_INLINE static std::int32_t reduce_max(i32 x) noexcept { return _mm512_reduce_max_epi32(x); }
+
+    PARE_INLINE static void store_saturated(std::int8_t* p, i32 v) noexcept {
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtsepi32_epi8(v));
+    }
+    PARE_INLINE static void store_saturated(std::uint8_t* p, i32 v) noexcept {
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtusepi32_epi8(_mm512_max_epi32(v, _mm512_setzero_si512())));
+    }
+    PARE_INLINE static void store_saturated(std::int16_t* p, i32 v) noexcept {
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(clamped(v)));
+    }
+    PARE_INLINE static void store_saturated_partial(std::int8_t* p, i32 v, std::size_t n) noexcept {
+        _mm_mask_storeu_epi8(p, first(n), _mm512_cvtsepi32_epi8(v));
+    }
+    PARE_INLINE static void store_saturated_partial(std::uint8_t* p, i32 v, std::size_t n) noexcept {
+        _mm_mask_storeu_epi8(p, first(n), _mm512_cvtusepi32_epi8(_mm512_max_epi32(v, _mm512_setzero_si512())));
+    }
+    PARE_INLINE static void store_saturated_partial(std::int16_t* p, i32 v, std::size_t n) noexcept {
+        _mm256_mask_storeu_epi16(p, first(n), _mm512_cvtepi32_epi16(clamped(v)));
+    }
+
+    // As on SSE4.1.
+    using activation = std::int16_t;
+    static constexpr std::size_t dot_depth = 2;
+    using weights = __m512i;
+    using operand = __m512i;
+    PARE_INLINE static operand broadcast(const std::int16_t* a) noexcept { return _mm512_set1_epi32(word_at(a)); }
+    PARE_INLINE static operand broadcast(const std::uint8_t* a) noexcept {
+        return _mm512_cvtepu8_epi16(_mm256_set1_epi16(pair_at(a)));
+    }
+    PARE_INLINE static operand broadcast(const std::int8_t* a) noexcept {
+        return _mm512_cvtepi8_epi16(_mm256_set1_epi16(pair_at(a)));
+    }
+    PARE_INLINE static weights load_weights(const std::int8_t* p) noexcept {
+        return _mm512_cvtepi8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+    }
+    PARE_INLINE static i32 dot(i32 sum, operand a, weights w) noexcept {
+        return i32(_mm512_add_epi32(sum, _mm512_madd_epi16(a, w)));
+    }
+
+protected:
+    template <class A>
+    PARE_INLINE static int word_at(const A* a) noexcept {
+        int word;
+        std::memcpy(&word, a, 4);
+        return word;
+    }
+
+private:
+    template <class Byte>
+    PARE_INLINE static short pair_at(const Byte* a) noexcept {
+        short pair;
+        std::memcpy(&pair, a, 2);
+        return pair;
+    }
+    PARE_INLINE static __m512i clamped(i32 v) noexcept {
+        return _mm512_min_epi32(_mm512_max_epi32(v, _mm512_setzero_si512()), _mm512_set1_epi32(255));
+    }
+    PARE_INLINE static __mmask16 first(std::size_t n) noexcept { return static_cast<__mmask16>((1u << n) - 1u); }
+};
+
+}  // namespace simd
+
+#endif
+
+PARE_NAMESPACE_END
+PARE_INTRINSICS_END
+
+#endif

@@ -1,0 +1,68 @@
+#ifndef PARE_SIMD_ISA_AVX_VNNI_HPP
+#define PARE_SIMD_ISA_AVX_VNNI_HPP
+
+#include <pare/simd/isa/avx2.hpp>
+
+#if defined(__AVX2__) && defined(__FMA__) && (defined(__AVXVNNI__) || (defined(__AVX512VNNI__) && defined(__AVX512VL__)))
+#define PARE_HAS_AVX_VNNI 1
+#else
+#define PARE_HAS_AVX_VNNI 0
+#endif
+
+PARE_NAMESPACE_BEGIN
+
+namespace isa {
+
+/// AVX2 with the four-way dot product: Alder Lake 2021, Zen 5. Compiled for a CPU with the same instruction in its AVX-512
+/// encoding, it uses that one.
+struct avx_vnni {
+    static constexpr const char* name = "avx_vnni";
+    static constexpr bool compiled = PARE_HAS_AVX_VNNI;
+};
+
+}  // namespace isa
+
+#if PARE_HAS_AVX_VNNI
+
+namespace simd {
+
+template <>
+struct ops<isa::avx_vnni> : ops<isa::avx2> {
+    static constexpr register_tile int8_tile = {6, 2};
+
+    using activation = std::uint8_t;
+    static constexpr std::size_t dot_depth = 4;
+    using weights = __m256i;
+    using operand = __m256i;
+    PARE_INLINE static operand broadcast(const std::uint8_t* a) noexcept { return _mm256_set1_epi32(word_at(a)); }
+    PARE_INLINE static operand broadcast(const std::int8_t* a) noexcept {
+        return _mm256_xor_si256(_mm256_set1_epi32(word_at(a)), _mm256_set1_epi8(-128));
+    }
+    PARE_INLINE static weights load_weights(const std::int8_t* p) noexcept {
+        return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+    }
+    PARE_INLINE static i32 dot(i32 sum, operand a, weights w) noexcept {
+        const __m256i s = sum;  // the intrinsic may be a macro that casts
+#if defined(__AVXVNNI__)
+        return i32(_mm256_dpbusd_avx_epi32(s, a, w));
+#else
+        return i32(_mm256_dpbusd_epi32(s, a, w));
+#endif
+    }
+
+private:
+    template <class Byte>
+    PARE_INLINE static int word_at(const Byte* a) noexcept {
+        int word;
+        std::memcpy(&word, a, 4);
+        return word;
+    }
+};
+
+}  // namespace simd
+
+#endif
+
+PARE_NAMESPACE_END
+
+#endif

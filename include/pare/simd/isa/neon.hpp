@@ -1,0 +1,81 @@
+#ifndef PARE_SIMD_ISA_NEON_HPP
+#define PARE_SIMD_ISA_NEON_HPP
+
+#include <pare/simd/isa/scalar.hpp>
+
+#if defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
+PARE_NAMESPACE_BEGIN
+
+namespace isa {
+
+/// 128-bit ARM, every 64-bit core.
+struct neon {
+    static constexpr const char* name = "neon";
+#if defined(__aarch64__)
+    static constexpr bool compiled = true;
+#else
+    static constexpr bool compiled = false;
+#endif
+};
+
+}  // namespace isa
+
+#if defined(__aarch64__)
+
+namespace simd {
+
+template <>
+struct ops<isa::neon> : xsimd_ops<xsimd::neon64> {
+    static constexpr register_tile f32_tile = {6, 4};
+    static constexpr register_tile int8_tile = {4, 4};
+
+    PARE_INLINE static i32 round(f32 x) noexcept { return i32(vcvtnq_s32_f32(x)); }
+    PARE_INLINE static float reduce_min(f32 x) noexcept { return vminvq_f32(x); }
+    PARE_INLINE static float reduce_max(f32 x) noexcept { return vmaxvq_f32(x); }
+    PARE_INLINE static std::int32_t reduce_max(i32 x) noexcept { return vmaxvq_s32(x); }
+
+    template <class A>
+    PARE_INLINE static void store_saturated(A* p, i32 v) noexcept {
+        store_saturated_partial(p, v, 4);
+    }
+    template <class A>
+    PARE_INLINE static void store_saturated_partial(A* p, i32 v, std::size_t n) noexcept {
+        const int16x4_t narrow = vqmovn_s32(v);
+        const auto packed = saturated(vcombine_s16(narrow, narrow), p);
+        std::memcpy(p, &packed, n * sizeof(A));
+    }
+
+    // One 16-bit product per lane and step: the widening multiply-add is exact, and as fast as pairs of byte products.
+    using activation = std::int16_t;
+    static constexpr std::size_t dot_depth = 1;
+    using operand = int16x4_t;
+    using weights = int16x4_t;
+    template <class A>
+    PARE_INLINE static operand broadcast(const A* a) noexcept {
+        return vdup_n_s16(*a);
+    }
+    PARE_INLINE static weights load_weights(const std::int8_t* p) noexcept {
+        std::uint32_t word;
+        std::memcpy(&word, p, 4);
+        return vget_low_s16(vmovl_s8(vreinterpret_s8_u32(vdup_n_u32(word))));
+    }
+    PARE_INLINE static i32 dot(i32 sum, operand a, weights w) noexcept { return i32(vmlal_s16(sum, w, a)); }
+
+private:
+    PARE_INLINE static int8x8_t saturated(int16x8_t words, std::int8_t*) noexcept { return vqmovn_s16(words); }
+    PARE_INLINE static uint8x8_t saturated(int16x8_t words, std::uint8_t*) noexcept { return vqmovun_s16(words); }
+    PARE_INLINE static int16x8_t saturated(int16x8_t words, std::int16_t*) noexcept {
+        return vminq_s16(vmaxq_s16(words, vdupq_n_s16(0)), vdupq_n_s16(255));
+    }
+};
+
+}  // namespace simd
+
+#endif
+
+PARE_NAMESPACE_END
+
+#endif

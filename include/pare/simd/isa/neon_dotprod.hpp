@@ -1,0 +1,54 @@
+#ifndef PARE_SIMD_ISA_NEON_DOTPROD_HPP
+#define PARE_SIMD_ISA_NEON_DOTPROD_HPP
+
+#include <pare/simd/isa/neon.hpp>
+
+PARE_NAMESPACE_BEGIN
+
+namespace isa {
+
+/// ARM with the four-way dot product: ARMv8.2 with dotprod, ARMv8.4.
+struct neon_dotprod {
+    static constexpr const char* name = "neon_dotprod";
+#if defined(__aarch64__) && defined(__ARM_FEATURE_DOTPROD)
+    static constexpr bool compiled = true;
+#else
+    static constexpr bool compiled = false;
+#endif
+};
+
+}  // namespace isa
+
+#if defined(__aarch64__) && defined(__ARM_FEATURE_DOTPROD)
+
+namespace simd {
+
+template <>
+struct ops<isa::neon_dotprod> : ops<isa::neon> {
+    static constexpr register_tile int8_tile = {6, 4};
+
+    using activation = std::int8_t;
+    static constexpr std::size_t dot_depth = 4;
+    using operand = int8x16_t;
+    using weights = int8x16_t;
+    template <class A>
+    PARE_INLINE static operand broadcast(const A* a) noexcept {
+        std::uint32_t word;
+        std::memcpy(&word, a, 4);
+        const int8x16_t bytes = vreinterpretq_s8_u32(vdupq_n_u32(word));
+        if constexpr (!std::is_signed_v<A>) {
+            return veorq_s8(bytes, vdupq_n_s8(-128));
+        }
+        return bytes;
+    }
+    PARE_INLINE static weights load_weights(const std::int8_t* p) noexcept { return vld1q_s8(p); }
+    PARE_INLINE static i32 dot(i32 sum, operand a, weights w) noexcept { return i32(vdotq_s32(sum, w, a)); }
+};
+
+}  // namespace simd
+
+#endif
+
+PARE_NAMESPACE_END
+
+#endif

@@ -1,0 +1,109 @@
+#ifndef PARE_SIMD_ISA_SCALAR_HPP
+#define PARE_SIMD_ISA_SCALAR_HPP
+
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <type_traits>
+
+#include <pare/simd/batch.hpp>
+
+PARE_NAMESPACE_BEGIN
+
+namespace isa {
+
+/// Standard C++, one number at a time: what every other instruction set must equal, and what runs where no flag allows better.
+struct scalar {
+    static constexpr const char* name = "scalar";
+    static constexpr bool compiled = true;
+};
+
+}  // namespace isa
+
+namespace simd {
+
+template <>
+struct ops<isa::scalar> {
+    using f32 = float;
+    using i32 = std::int32_t;
+    static constexpr std::size_t lanes = 1;
+    static constexpr register_tile f32_tile = {4, 4};
+    static constexpr register_tile int8_tile = {2, 4};
+
+    PARE_INLINE static f32 set(float x) noexcept { return x; }
+    PARE_INLINE static i32 set(std::int32_t x) noexcept { return x; }
+    PARE_INLINE static f32 load(const float* p) noexcept { return *p; }
+    PARE_INLINE static i32 load(const std::int32_t* p) noexcept { return *p; }
+    PARE_INLINE static void store(float* p, f32 v) noexcept { *p = v; }
+    PARE_INLINE static void store(std::int32_t* p, i32 v) noexcept { *p = v; }
+    PARE_INLINE static f32 load_partial(const float* p, std::size_t n) noexcept { return n != 0 ? *p : 0.0f; }
+    PARE_INLINE static i32 load_partial(const std::int32_t* p, std::size_t n) noexcept { return n != 0 ? *p : 0; }
+    PARE_INLINE static void store_partial(float* p, f32 v, std::size_t n) noexcept {
+        if (n != 0) {
+            *p = v;
+        }
+    }
+    PARE_INLINE static void store_partial(std::int32_t* p, i32 v, std::size_t n) noexcept {
+        if (n != 0) {
+            *p = v;
+        }
+    }
+
+    PARE_INLINE static f32 fma(f32 a, f32 b, f32 c) noexcept { return a * b + c; }
+    PARE_INLINE static i32 fma(i32 a, i32 b, i32 c) noexcept { return a * b + c; }
+    PARE_INLINE static f32 minimum(f32 a, f32 b) noexcept { return a < b ? a : b; }
+    PARE_INLINE static f32 maximum(f32 a, f32 b) noexcept { return a > b ? a : b; }
+    PARE_INLINE static i32 maximum(i32 a, i32 b) noexcept { return a > b ? a : b; }
+    PARE_INLINE static f32 where_positive(f32 x, f32 y) noexcept { return x > 0.0f ? y : 0.0f; }
+    PARE_INLINE static f32 sqrt(f32 x) noexcept { return std::sqrt(x); }
+    PARE_INLINE static f32 exp(f32 x) noexcept { return std::exp(x); }
+    PARE_INLINE static f32 to_float(i32 x) noexcept { return static_cast<float>(x); }
+    PARE_INLINE static i32 bits(f32 x) noexcept { return std::bit_cast<std::int32_t>(x); }
+    PARE_INLINE static f32 nan_to_zero(f32 x) noexcept { return (bits(x) & 0x7fffffff) > 0x7f800000 ? 0.0f : x; }
+    PARE_INLINE static f32 opaque(f32 x) noexcept { return pare::opaque(x); }
+
+    /// Round half to even, for |x| <= 2^22: adding 1.5 * 2^23 leaves the integer in the low bits of the sum.
+    PARE_INLINE static i32 round(f32 x) noexcept {
+        return std::bit_cast<std::int32_t>(pare::opaque(pare::opaque(x) + 12582912.0f)) - 0x4B400000;
+    }
+    PARE_INLINE static float reduce_min(f32 x) noexcept { return x; }
+    PARE_INLINE static float reduce_max(f32 x) noexcept { return x; }
+    PARE_INLINE static std::int32_t reduce_max(i32 x) noexcept { return x; }
+
+    template <class A>
+    PARE_INLINE static void store_saturated(A* p, i32 v) noexcept {
+        constexpr i32 low = std::is_same_v<A, std::int8_t> ? -128 : 0;
+        *p = static_cast<A>(v < low ? low : v > low + 255 ? low + 255 : v);
+    }
+    template <class A>
+    PARE_INLINE static void store_saturated_partial(A* p, i32 v, std::size_t n) noexcept {
+        if (n != 0) {
+            store_saturated(p, v);
+        }
+    }
+
+    // See simd/dot4.hpp.
+    using activation = std::uint8_t;
+    static constexpr std::size_t dot_depth = 4;
+    struct operand {
+        std::int32_t a[4];
+    };
+    struct weights {
+        std::int8_t w[4];
+    };
+    template <class A>
+    PARE_INLINE static operand broadcast(const A* a) noexcept {
+        constexpr std::int32_t shift = std::is_signed_v<A> ? 128 : 0;
+        return {{a[0] + shift, a[1] + shift, a[2] + shift, a[3] + shift}};
+    }
+    PARE_INLINE static weights load_weights(const std::int8_t* p) noexcept { return {{p[0], p[1], p[2], p[3]}}; }
+    PARE_INLINE static i32 dot(i32 sum, const operand& x, const weights& y) noexcept {
+        return sum + x.a[0] * y.w[0] + x.a[1] * y.w[1] + x.a[2] * y.w[2] + x.a[3] * y.w[3];
+    }
+};
+
+}  // namespace simd
+
+PARE_NAMESPACE_END
+
+#endif

@@ -1,0 +1,102 @@
+#ifndef PARE_SIMD_ISA_SSE4_1_HPP
+#define PARE_SIMD_ISA_SSE4_1_HPP
+
+#include <pare/simd/isa/scalar.hpp>
+
+#if defined(__SSE4_1__)
+#include <immintrin.h>
+#endif
+
+PARE_NAMESPACE_BEGIN
+
+namespace isa {
+
+/// 128-bit x86, from 2008 on. No fused multiply-add.
+struct sse4_1 {
+    static constexpr const char* name = "sse4_1";
+#if defined(__SSE4_1__)
+    static constexpr bool compiled = true;
+#else
+    static constexpr bool compiled = false;
+#endif
+};
+
+}  // namespace isa
+
+#if defined(__SSE4_1__)
+
+namespace simd {
+
+template <>
+struct ops<isa::sse4_1> : xsimd_ops<xsimd::sse4_1> {
+    static constexpr register_tile f32_tile = {4, 2};
+    static constexpr register_tile int8_tile = {4, 2};
+
+    PARE_INLINE static i32 round(f32 x) noexcept { return i32(_mm_cvtps_epi32(x)); }
+    PARE_INLINE static float reduce_min(f32 x) noexcept {
+        __m128 m = _mm_min_ps(x, _mm_movehl_ps(x, x));
+        return _mm_cvtss_f32(_mm_min_ss(m, _mm_movehdup_ps(m)));
+    }
+    PARE_INLINE static float reduce_max(f32 x) noexcept {
+        __m128 m = _mm_max_ps(x, _mm_movehl_ps(x, x));
+        return _mm_cvtss_f32(_mm_max_ss(m, _mm_movehdup_ps(m)));
+    }
+    PARE_INLINE static std::int32_t reduce_max(i32 x) noexcept {
+        __m128i m = _mm_max_epi32(x, _mm_unpackhi_epi64(x, x));
+        return _mm_cvtsi128_si32(_mm_max_epi32(m, _mm_shuffle_epi32(m, 1)));
+    }
+
+    template <class A>
+    PARE_INLINE static void store_saturated(A* p, i32 v) noexcept {
+        store_saturated_partial(p, v, 4);
+    }
+    template <class A>
+    PARE_INLINE static void store_saturated_partial(A* p, i32 v, std::size_t n) noexcept {
+        const std::int64_t packed = saturated(_mm_packs_epi32(v, v), p);
+        std::memcpy(p, &packed, n * sizeof(A));
+    }
+
+    // vpmaddubsw would saturate; pairs of 16-bit products do not.
+    using activation = std::int16_t;
+    static constexpr std::size_t dot_depth = 2;
+    using weights = __m128i;
+    using operand = __m128i;
+    PARE_INLINE static operand broadcast(const std::int16_t* a) noexcept { return _mm_set1_epi32(word_at(a)); }
+    PARE_INLINE static operand broadcast(const std::uint8_t* a) noexcept { return _mm_set1_epi32(a[0] | a[1] << 16); }
+    PARE_INLINE static operand broadcast(const std::int8_t* a) noexcept { return _mm_cvtepi8_epi16(_mm_set1_epi16(pair_at(a))); }
+    PARE_INLINE static weights load_weights(const std::int8_t* p) noexcept {
+        return _mm_cvtepi8_epi16(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
+    }
+    PARE_INLINE static i32 dot(i32 sum, operand a, weights w) noexcept { return i32(_mm_add_epi32(sum, _mm_madd_epi16(a, w))); }
+
+    /// The low bytes or 16-bit numbers of signed 16-bit ones, saturated to what A holds: quint8 in any width, or qint8.
+    PARE_INLINE static std::int64_t saturated(__m128i words, std::int8_t*) noexcept {
+        return _mm_cvtsi128_si64(_mm_packs_epi16(words, words));
+    }
+    PARE_INLINE static std::int64_t saturated(__m128i words, std::uint8_t*) noexcept {
+        return _mm_cvtsi128_si64(_mm_packus_epi16(words, words));
+    }
+    PARE_INLINE static std::int64_t saturated(__m128i words, std::int16_t*) noexcept { return _mm_cvtsi128_si64(clamped(words)); }
+    PARE_INLINE static __m128i clamped(__m128i words) noexcept {
+        return _mm_min_epi16(_mm_max_epi16(words, _mm_setzero_si128()), _mm_set1_epi16(255));
+    }
+    PARE_INLINE static int word_at(const std::int16_t* a) noexcept {
+        int word;
+        std::memcpy(&word, a, 4);
+        return word;
+    }
+    template <class Byte>
+    PARE_INLINE static short pair_at(const Byte* a) noexcept {
+        short pair;
+        std::memcpy(&pair, a, 2);
+        return pair;
+    }
+};
+
+}  // namespace simd
+
+#endif
+
+PARE_NAMESPACE_END
+
+#endif

@@ -1,0 +1,12 @@
+#ifndef PARE_TRAIN_HPP
+#define PARE_TRAIN_HPP
+
+#include <pare/train/callbacks.hpp>
+#include <pare/train/dataset.hpp>
+#include <pare/train/evaluate.hpp>
+#include <pare/train/fit.hpp>
+#include <pare/train/initialize.hpp>
+#include <pare/train/losses.hpp>
+#include <pare/train/optimizers.hpp>
+
+#endif

@@ -1,0 +1,55 @@
+#ifndef PARE_TRAIN_EVALUATE_HPP
+#define PARE_TRAIN_EVALUATE_HPP
+
+#include <algorithm>
+#include <vector>
+
+#include <pare/nn/freeze.hpp>
+#include <pare/nn/prepare.hpp>
+#include <pare/train/dataset.hpp>
+
+PARE_NAMESPACE_BEGIN
+
+/// Runs a prepared model over a data set and calls use(first index, labels, outputs [batch, outputs]) for each batch, in order.
+template <class Isa, class Model, dataset Data, executor Executor, class Use>
+void run_over(const prepared<Isa, Model>& model, const Data& data, Executor& exec, const Use& use) {
+    constexpr std::size_t batch_size = 256;
+    const std::size_t outputs = model.output_size();
+    aligned_array<float> inputs(batch_size * model.input_size());
+    aligned_array<float> y(batch_size * outputs);
+    std::vector<std::int32_t> labels(batch_size);
+    std::vector<std::size_t> indices(batch_size);
+    workspace space = workspace_for(model, batch_size);
+    for (std::size_t first = 0; first < data.size(); first += batch_size) {
+        const std::size_t batch = (std::min)(batch_size, data.size() - first);
+        for (std::size_t i = 0; i < batch; ++i) {
+            indices[i] = first + i;
+        }
+        data.fetch({indices.data(), batch}, inputs.data(), labels.data());
+        run(model, {inputs.data(), batch * model.input_size()}, {y.data(), batch * outputs}, space, exec);
+        use(first, std::span<const std::int32_t>(labels.data(), batch), matrix_view<const float>(y.data(), batch, outputs));
+    }
+}
+
+/// How many samples a prepared model puts into the wrong class: the greatest output, the first of equals, is not at the label.
+template <class Isa, class Model, dataset Data, executor Executor = serial_executor>
+std::size_t count_errors(const prepared<Isa, Model>& model, const Data& data, Executor&& exec = {}) {
+    std::size_t errors = 0;
+    run_over(model, data, exec, [&](std::size_t, auto labels, auto y) {
+        for (std::size_t i = 0; i < y.rows; ++i) {
+            const auto best = std::max_element(y.row(i), y.row(i) + y.columns) - y.row(i);
+            errors += best != labels[i];
+        }
+    });
+    return errors;
+}
+
+/// The same for a model, prepared on the way; one in training is frozen first.
+template <class Isa = isa::native, class... Layers, dataset Data, class Executor = serial_executor>
+std::size_t count_errors(const sequential<Layers...>& model, const Data& data, Executor&& exec = {}) {
+    return count_errors(prepare<Isa>(freeze(model)), data, exec);
+}
+
+PARE_NAMESPACE_END
+
+#endif

@@ -1,0 +1,161 @@
+#ifndef PARE_TRAIN_FIT_HPP
+#define PARE_TRAIN_FIT_HPP
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include <pare/core/random.hpp>
+#include <pare/kernels/elementwise.hpp>
+#include <pare/train/dataset.hpp>
+#include <pare/train/hooks.hpp>
+#include <pare/train/tape.hpp>
+#include <pare/types/quantization.hpp>
+
+PARE_NAMESPACE_BEGIN
+
+struct fit_options {
+    std::size_t epochs = 10;
+    std::size_t batch_size = 64;
+    seed shuffle_seed{0};
+};
+
+struct fit_report {
+    std::size_t epochs = 0;
+    std::size_t steps = 0;
+    double mean_loss = 0.0;  // of the last epoch
+};
+
+namespace detail {
+
+/// One step of the optimizer for one parameter tensor; its slots lie `slot_stride` apart.
+template <class Isa, class Executor, class Optimizer>
+void update(Executor& exec, const Optimizer& optimizer, std::span<float> w, const float* gradient, float* slots,
+            std::size_t slot_stride, std::size_t step) {
+    constexpr std::size_t chunk = kernels::elementwise_task;
+    exec.for_each((w.size() + chunk - 1) / chunk, [&](std::size_t task) {
+        const std::size_t first = task * chunk;
+        std::array<float*, Optimizer::slots> slot;
+        for (std::size_t s = 0; s < slot.size(); ++s) {
+            slot[s] = slots + s * slot_stride + first;
+        }
+        optimizer.template update<Isa>((std::min)(chunk, w.size() - first), w.data() + first, gradient + first, slot, step);
+    });
+}
+
+/// The training loop of fit().
+template <class Isa, class Model, class Data, class Loss, class Optimizer, class... Extras>
+result<fit_report> train(Model& model, const Data& data, const Loss& loss, const Optimizer& optimizer, const fit_options& options,
+                         Extras&... extras) {
+    serial_executor serial;
+    auto& exec = first_executor(extras..., serial);
+    const auto sample = model.plan().input_shape();
+    const std::size_t classes = model.plan().output_shape(sample).size();
+    if (data.size() == 0 || options.batch_size == 0) {
+        return error{error_code::invalid_argument,
+                     sentence("fit: expected at least one sample and a batch size of at least 1, got ", std::size_t{data.size()},
+                              " samples and a batch size of ", options.batch_size)};
+    }
+    if (data.sample_shape().size() != sample.size() || data.classes() > classes) {
+        return error{error_code::invalid_argument,
+                     sentence("fit: the model takes ", sample.size(), " inputs and gives ", classes, " outputs; the data has ",
+                              data.sample_shape().size(), " inputs and ", std::size_t{data.classes()}, " classes")};
+    }
+
+    std::vector<std::span<float>> parameters;
+    std::size_t parameter_count = 0;
+    for_each_member(model, [&](const member_path&, auto& member) {
+        parameters.push_back(trainable_values(member));
+        parameter_count += parameters.back().size();
+    });
+    const std::size_t batch_size = (std::min)(options.batch_size, std::size_t{data.size()});
+    aligned_array<float> gradient(parameter_count);
+    aligned_array<float> slots(parameter_count * Optimizer::slots);
+    aligned_array<float> inputs(batch_size * sample.size());
+    aligned_array<float> output_gradient(batch_size * classes);
+    std::vector<std::int32_t> labels(batch_size);
+    std::vector<std::size_t> order(data.size());
+    auto tape = make_tape(model, batch_size, sample);
+    workspace scratch(training_scratch_bytes<Isa>(model, batch_size, sample));
+    context<Isa, std::remove_reference_t<decltype(exec)>> ctx{exec, scratch.scratch()};
+
+    training_state state;
+    state.epochs = options.epochs;
+    state.steps_per_epoch = (data.size() + batch_size - 1) / batch_size;
+    for (; state.epoch < options.epochs && !state.stop; ++state.epoch) {
+        for (std::size_t i = 0; i < order.size(); ++i) {
+            order[i] = i;
+        }
+        shuffle(order, random_numbers(options.shuffle_seed, state.epoch));
+        double loss_sum = 0.0;
+        for (state.step_in_epoch = 0; state.step_in_epoch < state.steps_per_epoch && !state.stop;
+             ++state.step_in_epoch, ++state.step) {
+            const std::size_t first = state.step_in_epoch * batch_size;
+            const std::size_t batch = (std::min)(batch_size, order.size() - first);
+            (call_on_step_begin(extras, model, state), ...);
+
+            const std::span<const std::size_t> indices(order.data() + first, batch);
+            data.fetch(indices, inputs.data(), labels.data());
+            const auto x = batch_of(static_cast<const float*>(inputs.data()), batch, sample);
+            forward_pass(ctx, model, tape, x);
+            const auto y = tape.output(batch);
+            const double batch_loss =
+                loss(matrix_view<const float>(y.data(), batch, classes), minibatch{indices, {labels.data(), batch}},
+                     matrix_view<float>(output_gradient.data(), batch, classes));
+            if (!is_finite(static_cast<float>(batch_loss))) {
+                return error{error_code::diverged,
+                             sentence("fit: expected a finite loss, found ", batch_loss, " at step ", state.step, " (epoch ",
+                                      state.epoch, "); a smaller learning rate may help")};
+            }
+            backward_pass(ctx, model, tape, x, batch_of(static_cast<const float*>(output_gradient.data()), batch, sample_shape(y)),
+                          batch_of(static_cast<float*>(nullptr), batch, sample),
+                          std::span<float>(gradient.data(), parameter_count));
+            std::size_t offset = 0;
+            for (const auto& w : parameters) {
+                update<Isa>(exec, optimizer, w, gradient.data() + offset, slots.data() + offset, parameter_count, state.step + 1);
+                offset += w.size();
+            }
+
+            loss_sum += batch_loss * static_cast<double>(batch);
+            state.mean_loss = loss_sum / static_cast<double>(first + batch);
+            (call_on_step_end(extras, model, state), ...);
+        }
+        (call_on_epoch_end(extras, model, state), ...);
+    }
+    (call_on_fit_end(extras, model, state), ...);
+    return fit_report{state.epoch, state.step, state.mean_loss};
+}
+
+}  // namespace detail
+
+/// Trains a model: for each mini-batch of the shuffled data forward, loss, backward and a step of the optimizer. `extras` are
+/// callbacks, and at most one executor, in any order; a callback has any of the functions
+///
+///     on_step_begin(model, training_state&)      before the forward pass
+///     on_step_end(model, training_state&)        after the update
+///     on_epoch_end(model, training_state&)
+///     on_fit_end(model, training_state&)
+///
+/// The result depends on the model, the data, the options and the instruction set alone, to the bit: not on the executor. Memory:
+/// the parameters and their gradients, the optimizer's slots, and the outputs of all layers for one batch, allocated before the
+/// first step. Errors: an empty data set or batch, shapes that do not fit the model, a loss that is not finite.
+template <class Isa = isa::native, class... Layers, dataset Data, class Loss, class Optimizer, class... Extras>
+result<fit_report> fit(sequential<Layers...>& model, const Data& data, const Loss& loss, const Optimizer& optimizer,
+                       const fit_options& options, Extras&&... extras) {
+    constexpr bool trainable = sequential<Layers...>::trainable;
+    constexpr bool known = (detail::is_extra<std::remove_reference_t<Extras>, sequential<Layers...>> && ...);
+    static_assert(trainable, "pare: fit() trains float weights; this storage cannot be trained");
+    static_assert(known,
+                  "pare: fit() takes executors and callbacks; a callback has at least one of on_step_begin, on_step_end, "
+                  "on_epoch_end, on_fit_end");
+    if constexpr (trainable && known) {
+        return detail::train<Isa>(model, data, loss, optimizer, options, extras...);
+    } else {
+        return error{};
+    }
+}
+
+PARE_NAMESPACE_END
+
+#endif

@@ -1,0 +1,22 @@
+#ifndef PARE_TYPES_ACTIVATIONS_HPP
+#define PARE_TYPES_ACTIVATIONS_HPP
+
+#include <pare/config/version.hpp>
+
+PARE_NAMESPACE_BEGIN
+
+/// How a layer treats what flows into it.
+
+/// As the floats that they are.
+struct as_float {
+    static constexpr const char* name = "float activations";
+};
+
+/// Quantized to quint8 on the way in, each row (sample) with the range that it has at that moment.
+struct dynamic_range {
+    static constexpr const char* name = "dynamic quint8 activations per row";
+};
+
+PARE_NAMESPACE_END
+
+#endif

@@ -1,0 +1,88 @@
+#ifndef PARE_TYPES_QUANTIZATION_HPP
+#define PARE_TYPES_QUANTIZATION_HPP
+
+#include <bit>
+#include <cstdint>
+
+#include <pare/config/compiler.hpp>
+#include <pare/types/qint.hpp>
+
+PARE_NAMESPACE_BEGIN
+
+/// The affine map between stored integers and real numbers: real = (stored - zero_point) * scale. Jacob et al. 2018, eq. 1.
+struct quantization {
+    float scale = 1.0f;
+    std::int32_t zero_point = 0;
+
+    bool operator==(const quantization&) const = default;
+};
+
+/// a / b, rounded once whatever the compiler's flags allow.
+PARE_INLINE float exact_divide(float a, float b) noexcept {
+    return opaque(opaque(a) / opaque(b));
+}
+
+/// a * b, rounded before anything is added to it.
+PARE_INLINE float exact_multiply(float a, float b) noexcept {
+    return opaque(opaque(a) * b);
+}
+
+PARE_INLINE bool is_nan(float x) noexcept {
+    return (std::bit_cast<std::uint32_t>(x) & 0x7fffffffu) > 0x7f800000u;
+}
+PARE_INLINE bool is_finite(float x) noexcept {
+    return (std::bit_cast<std::uint32_t>(x) & 0x7fffffffu) < 0x7f800000u;
+}
+
+/// Round half to even, for |x| <= 2^22: adding 1.5 * 2^23 leaves the integer in the low bits of the sum.
+PARE_INLINE std::int32_t round_half_even(float x) noexcept {
+    return std::bit_cast<std::int32_t>(opaque(opaque(x) + 12582912.0f)) - 0x4B400000;
+}
+
+/// Ranges are clamped to +-2^126, so that their width is finite; scales are at least 2^-60, so that products of two of them are
+/// normal numbers and hosts that flush denormals compute the same.
+inline constexpr float largest_range = 0x1p126f;
+inline constexpr float smallest_scale = 0x1p-60f;
+
+/// The affine quantization that spends all of Q's integers on [min, max] extended to contain zero, which it represents exactly:
+/// scale = (max - min) / (qmax - qmin), zero_point = clamp(qmin - RNE(min * (1 / scale))). An empty range gives {1, 0 clamped into
+/// Q}.
+template <class Q>
+inline quantization affine_quantization(float min, float max) noexcept {
+    min = min < -largest_range ? -largest_range : min < 0.0f ? min : 0.0f;
+    max = max > largest_range ? largest_range : max > 0.0f ? max : 0.0f;
+    if (min == max) {
+        return {};
+    }
+    float scale = exact_divide(max - min, static_cast<float>(Q::largest - Q::smallest));
+    scale = scale < smallest_scale ? smallest_scale : scale;
+    const std::int32_t zero_point = Q::smallest - round_half_even(exact_multiply(min, exact_divide(1.0f, scale)));
+    return {scale, zero_point > Q::largest ? Q::largest : zero_point};
+}
+
+/// The symmetric quantization of [-magnitude, magnitude] onto Q's narrow range: scale = magnitude / qmax, zero point 0.
+template <class Q>
+inline quantization symmetric_quantization(float magnitude) noexcept {
+    magnitude = magnitude > largest_range ? largest_range : magnitude;
+    if (magnitude == 0.0f) {
+        return {};
+    }
+    const float scale = exact_divide(magnitude, static_cast<float>(Q::largest));
+    return {scale < smallest_scale ? smallest_scale : scale, 0};
+}
+
+/// clamp(RNE(x * inverse_scale) + zero_point) to [smallest, largest]. NaN gives the zero point; infinities saturate.
+inline std::int32_t quantize_value(float x, float inverse_scale, std::int32_t zero_point, std::int32_t smallest,
+                                   std::int32_t largest) noexcept {
+    if (is_nan(x)) {
+        return zero_point;
+    }
+    const float scaled = exact_multiply(x, inverse_scale);
+    const auto low = static_cast<float>(smallest - zero_point);
+    const auto high = static_cast<float>(largest - zero_point);
+    return round_half_even(scaled < low ? low : scaled > high ? high : scaled) + zero_point;
+}
+
+PARE_NAMESPACE_END
+
+#endif

@@ -1,0 +1,145 @@
+// Prints a line per integer path of the library: a name and a hash of what it computes. The lines must be equal for every
+// instruction set, compiler, flag and number of threads.
+
+#include <bit>
+#include <cstdio>
+#include <cstring>
+#include <vector>
+
+#include <pare/core/random.hpp>
+#include <pare/core/thread_pool.hpp>
+#include <pare/nn.hpp>
+#include <pare/prune/sparsify.hpp>
+#include <pare/quantize.hpp>
+
+#include "test_isa.hpp"
+
+using namespace pare;
+
+namespace {
+
+/// FNV-1a over the bytes of some numbers.
+template <class T>
+void print(const char* name, const T* values, std::size_t n) {
+    std::vector<unsigned char> bytes(n * sizeof(T));
+    std::memcpy(bytes.data(), values, bytes.size());
+    std::uint64_t hash = 14695981039346656037u;
+    for (const unsigned char b : bytes) {
+        hash = (hash ^ b) * 1099511628211u;
+    }
+    std::printf("%-40s %016llx\n", name, static_cast<unsigned long long>(hash));
+}
+
+/// Uniform numbers are exact in float and need no function of the C library.
+std::vector<float> numbers(std::size_t n, std::uint64_t stream, float low, float high) {
+    const random_numbers random(seed{2024}, stream);
+    std::vector<float> x(n);
+    for (std::size_t i = 0; i < n; ++i) {
+        x[i] = static_cast<float>(static_cast<int>(random.below(i, 1u << 20)) - (1 << 19)) * (high - low) * 0x1p-20f +
+               (low + high) * 0.5f;
+    }
+    return x;
+}
+
+template <class Q>
+void digest_tensor(const char* name, granularity g) {
+    auto x = numbers(37 * 113, 1, -3.0f, 5.0f);
+    x[5] = std::bit_cast<float>(0x7f800000u);
+    x[500] = -1e30f;
+    x[1000] = std::bit_cast<float>(0x7fc00000u);
+    for (std::size_t i = 113 * 20; i < 113 * 21; ++i) {
+        x[i] = 0.0f;
+    }
+    const auto q = quantize<Q, test_isa>(tensor_view<const float, dyn, 113>(x.data(), 37), g);
+    print(name, q.values.data(), q.values.size());
+    std::vector<float> scales;
+    for (const auto& p : q.parameters) {
+        scales.push_back(p.scale);
+        scales.push_back(static_cast<float>(p.zero_point));
+    }
+    print((std::string(name) + " parameters").c_str(), scales.data(), scales.size());
+}
+
+template <class A>
+void digest_gemm(const char* name, std::size_t m, std::size_t n, std::size_t k, int smallest_weight) {
+    const random_numbers random(seed{2025}, m * n * k);
+    std::vector<A> a(m * k);
+    std::vector<std::int8_t> w(n * k);
+    for (std::size_t i = 0; i < a.size(); ++i) {
+        a[i] = static_cast<A>(random.words(i)[0]);
+    }
+    for (std::size_t i = 0; i < w.size(); ++i) {
+        w[i] = static_cast<std::int8_t>(smallest_weight +
+                                        static_cast<int>(random.words(i)[1] % static_cast<unsigned>(128 - smallest_weight)));
+    }
+    using kernel = kernels::gemm_int8_kernel<test_isa>;
+    aligned_array<std::int8_t> data(kernel::packed_size(n, k));
+    aligned_array<std::int32_t> sums(kernel::layout::padded(n));
+    const auto packed = kernel::pack(w.data(), n, k, data.data(), sums.data());
+    std::vector<std::int32_t> c(m * n);
+    serial_executor serial;
+    kernels::gemm_int8<test_isa>(serial, m, a.data(), k, packed, kernels::epilogue<std::int32_t>(c.data(), n));
+    print(name, c.data(), c.size());
+}
+
+auto network() {
+    auto net = sequential(dense<113, 300>(), relu(), dense<300, 70>(), relu(), dense<70, 10>());
+    std::uint64_t stream = 10;
+    for_each_member(net, [&](const member_path&, auto& member) {
+        const auto values = trainable_values(member);
+        const auto random = numbers(values.size(), stream++, -0.2f, 0.2f);
+        std::copy(random.begin(), random.end(), values.begin());
+    });
+    return net;
+}
+
+/// The same with the weights below a threshold at zero.
+auto thinned() {
+    auto net = network();
+    for_each_member(net, [](const member_path&, auto& member) {
+        if constexpr (requires { member.structure; }) {
+            for (float& w : member.values) {
+                w = w < 0.12f ? 0.0f : w;
+            }
+        }
+    });
+    return net;
+}
+
+template <class Model, class Executor>
+void digest_network(const char* name, const Model& model, std::size_t batch, Executor& executor) {
+    const auto ready = prepare<test_isa>(model);
+    auto space = workspace_for(ready, batch);
+    const auto x = numbers(batch * 113, 30, -1.0f, 4.0f);
+    std::vector<float> y(batch * 10);
+    run(ready, x, y, space, executor);
+    print(name, y.data(), y.size());
+}
+
+}  // namespace
+
+int main() {
+    digest_tensor<quint8>("quantize quint8 per tensor", granularity::per_tensor);
+    digest_tensor<quint8>("quantize quint8 per channel", granularity::per_channel);
+    digest_tensor<qint8>("quantize qint8 per channel", granularity::per_channel);
+
+    digest_gemm<std::uint8_t>("gemm u8s8 33x70x129", 33, 70, 129, -127);
+    digest_gemm<std::int8_t>("gemm s8s8 33x70x129", 33, 70, 129, -127);
+    digest_gemm<std::uint8_t>("gemm u8s8 5x17x1023 weights of -128", 5, 17, 1023, -128);
+    digest_gemm<std::int8_t>("gemm s8s8 5x17x1023 weights of -128", 5, 17, 1023, -128);
+
+    serial_executor serial;
+    thread_pool pool(3);
+    const auto dense = *quantize_dynamic(network());
+    const auto& first = std::get<0>(dense.layers).weights;
+    print("weights qint8", first.values.data(), first.values.size());
+    print("weights qint8 scales", first.scales.data(), first.scales.size());
+    digest_network("network qint8, batch 1", dense, 1, serial);
+    digest_network("network qint8, batch 250", dense, 250, serial);
+    digest_network("network qint8, batch 250", dense, 250, pool);
+    digest_network("network qint8 per tensor, batch 20", *quantize_dynamic<granularity::per_tensor>(network()), 20, serial);
+    const auto sparse = *quantize_dynamic(sparsify(thinned()));
+    digest_network("network qint8 csr, batch 1", sparse, 1, serial);
+    digest_network("network qint8 csr, batch 250", sparse, 250, serial);
+    digest_network("network qint8 csr, batch 250", sparse, 250, pool);
+}

@@ -1,0 +1,191 @@
+#include <pare/nn/prepare.hpp>
+
+#include <cstdlib>
+#include <new>
+#include <thread>
+#include <vector>
+
+#include <pare/core/thread_pool.hpp>
+#include <pare/nn/relu.hpp>
+#include <pare/nn/softmax.hpp>
+#include <pare/prune/sparsify.hpp>
+#include <pare/quantize/dynamic.hpp>
+#include <pare/train/initialize.hpp>
+
+#include "../catch.hpp"
+
+// Every allocation of this program is counted.
+static std::size_t allocations = 0;
+
+static void* counted(std::size_t size, std::size_t alignment) {
+    ++allocations;
+    void* const p = std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
+    if (p == nullptr) {
+        std::abort();
+    }
+    return p;
+}
+void* operator new(std::size_t size) {
+    return counted(size, 16);
+}
+void* operator new(std::size_t size, std::align_val_t a) {
+    return counted(size, static_cast<std::size_t>(a));
+}
+void operator delete(void* p) noexcept {
+    std::free(p);
+}
+void operator delete(void* p, std::size_t) noexcept {
+    std::free(p);
+}
+void operator delete(void* p, std::align_val_t) noexcept {
+    std::free(p);
+}
+void operator delete(void* p, std::size_t, std::align_val_t) noexcept {
+    std::free(p);
+}
+
+using namespace pare;
+
+namespace {
+
+const auto network =
+    initialized(sequential(dense<100, 130>(), relu(), dense<130, 70>(), relu(), dense<70, 10>(), softmax()), he_normal{}, seed{1});
+
+/// The network with all but every third weight at zero.
+auto thinned() {
+    auto net = network;
+    for_each_member(net, [](const member_path&, auto& member) {
+        if constexpr (requires { member.structure; }) {
+            for (std::size_t i = 0; i < member.values.size(); ++i) {
+                member.values[i] = i % 3 == 0 ? member.values[i] : 0.0f;
+            }
+        }
+    });
+    return net;
+}
+
+std::vector<float> some_inputs(std::size_t batch) {
+    const random_numbers random(seed{2}, 0);
+    std::vector<float> x(batch * 100);
+    for (std::size_t i = 0; i < x.size(); ++i) {
+        x[i] = random.uniform(i, -1.0f, 1.0f);
+    }
+    return x;
+}
+
+template <class Prepared, class Executor>
+std::vector<float> outputs(const Prepared& ready, std::size_t batch, Executor& executor) {
+    auto space = workspace_for(ready, batch);
+    const auto x = some_inputs(batch);
+    std::vector<float> y(batch * 10);
+    run(ready, x, y, space, executor);
+    return y;
+}
+
+template <class Prepared>
+void check_no_allocation(const Prepared& ready) {
+    auto space = workspace_for(ready, 300);
+    const auto x = some_inputs(300);
+    std::vector<float> y(3000);
+    const std::size_t before = allocations;
+    for (const std::size_t batch : {1u, 2u, 33u, 300u}) {
+        run(ready, {x.data(), batch * 100}, {y.data(), batch * 10}, space);
+    }
+    CHECK(allocations == before);
+}
+
+template <class Prepared>
+void check_same_everywhere(const Prepared& ready) {
+    serial_executor serial;
+    const auto expected = outputs(ready, 300, serial);
+    for (const std::size_t threads : {2u, 5u}) {
+        thread_pool pool(threads);
+        CHECK(outputs(ready, 300, pool) == expected);
+    }
+    // one prepared model, many threads, each with its own workspace
+    std::vector<std::vector<float>> results(4);
+    std::vector<std::thread> threads;
+    for (auto& result : results) {
+        threads.emplace_back([&ready, &result] {
+            serial_executor own;
+            result = outputs(ready, 300, own);
+        });
+    }
+    for (auto& thread : threads) {
+        thread.join();
+    }
+    for (const auto& result : results) {
+        CHECK(result == expected);
+    }
+}
+
+}  // namespace
+
+TEST_CASE("run allocates nothing, whatever the storage") {
+    CHECK(allocations > 0);  // the counter counts
+    check_no_allocation(prepare<isa::native>(network));
+    check_no_allocation(prepare<isa::native>(*quantize_dynamic(network)));
+    check_no_allocation(prepare<isa::native>(sparsify(thinned())));
+    check_no_allocation(prepare<isa::native>(*quantize_dynamic(sparsify(thinned()))));
+    check_no_allocation(prepare<isa::scalar>(*quantize_dynamic(network)));
+}
+
+TEST_CASE("results do not depend on threads") {
+    check_same_everywhere(prepare<isa::native>(network));
+    check_same_everywhere(prepare<isa::native>(*quantize_dynamic(network)));
+    check_same_everywhere(prepare<isa::native>(sparsify(thinned())));
+    check_same_everywhere(prepare<isa::native>(*quantize_dynamic(sparsify(thinned()))));
+}
+
+TEST_CASE("the size of the workspace is exact, and a constant where shapes are") {
+    const auto ready = prepare<isa::native>(quantize_dynamic(sequential(dense<64, 128>(), relu(), dense<128, 10>())));
+    constexpr std::size_t quantized = kernels::quantized_scratch_bytes<std::uint8_t>(2, 128);
+    STATIC_REQUIRE(decltype(ready)::value_type::workspace_bytes(2) == 2 * scratch_bytes_of<float>(2 * 128) + quantized);
+    CHECK(workspace_for(*ready, 2).size() == ready->workspace_bytes(2));
+}
+
+TEST_CASE("every kind of weights gives nearly the same answer") {
+    serial_executor serial;
+    const auto expected = outputs(prepare<isa::native>(network), 50, serial);
+    const auto quantized = outputs(prepare<isa::native>(*quantize_dynamic(network)), 50, serial);
+    const auto thin = outputs(prepare<isa::native>(thinned()), 50, serial);
+    const auto sparse = outputs(prepare<isa::native>(sparsify(thinned())), 50, serial);
+    const auto both = outputs(prepare<isa::native>(*quantize_dynamic(sparsify(thinned()))), 50, serial);
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+        CHECK(quantized[i] == Approx(expected[i]).margin(0.02));
+        CHECK(sparse[i] == Approx(thin[i]).margin(1e-5));
+        CHECK(both[i] == Approx(thin[i]).margin(0.02));
+    }
+}
+
+TEST_CASE("int8 results have the same bits on every instruction set") {
+    serial_executor serial;
+    const auto small = *quantize_dynamic(network);
+    const auto sparse = *quantize_dynamic(sparsify(thinned()));
+    // softmax is float: compare what it is given
+    const auto logits = [](const auto& model) {
+        return sequential(std::get<0>(model.layers), relu(), std::get<2>(model.layers), relu(), std::get<4>(model.layers));
+    };
+    const auto expected = outputs(prepare<isa::scalar>(logits(small)), 30, serial);
+    const auto expected_sparse = outputs(prepare<isa::scalar>(logits(sparse)), 30, serial);
+    CHECK(outputs(prepare<isa::native>(logits(small)), 30, serial) == expected);
+    CHECK(outputs(prepare<isa::native>(logits(sparse)), 30, serial) == expected_sparse);
+}
+
+TEST_CASE("describe says what runs") {
+    const auto text = describe(prepare<isa::native>(*quantize_dynamic(network)));
+    CHECK_THAT(text, ContainsSubstring(
+                         sentence("0: dense 100 -> 130: qint8 full, gemm_int8 on ", isa::native::name, " + relu, 130 outputs")));
+    CHECK_THAT(text, ContainsSubstring("3: softmax"));
+    CHECK_THAT(describe(prepare<isa::scalar>(network)), ContainsSubstring("scalar code"));
+    CHECK_THAT(describe(prepare<isa::native>(sparsify(thinned()))), ContainsSubstring("float csr (4334 of 13000 stored), spmm"));
+}
+
+TEST_CASE("a result of a model prepares like a model") {
+    const auto ready = prepare<isa::native>(quantize_dynamic(network));
+    REQUIRE(ready);
+    CHECK(ready->output_size() == 10);
+    auto broken = network;
+    std::get<0>(broken.layers).weights.values[3] = std::numeric_limits<float>::quiet_NaN();
+    CHECK_FALSE(prepare<isa::native>(quantize_dynamic(broken)));
+}

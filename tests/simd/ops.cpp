@@ -1,0 +1,102 @@
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include <pare/simd/isa.hpp>
+
+#include "../catch.hpp"
+#include "../guarded.hpp"
+#include "../test_isa.hpp"
+
+using namespace pare;
+using V = simd::ops<test_isa>;
+
+static_assert(compiled_isa<test_isa>);
+static_assert(compiled_isa<isa::native>);
+
+TEST_CASE("partial loads and stores touch what they are told and nothing else") {
+    for (std::size_t n = 0; n <= V::lanes; ++n) {
+        guarded<float> in(n), out(n);
+        guarded<std::int32_t> int_in(n), int_out(n);
+        for (std::size_t i = 0; i < n; ++i) {
+            in[i] = static_cast<float>(i) + 0.5f;
+            int_in[i] = static_cast<std::int32_t>(i) - 3;
+        }
+        V::store_partial(out.data(), V::load_partial(in.data(), n), n);
+        V::store_partial(int_out.data(), V::load_partial(int_in.data(), n), n);
+        CHECK(std::equal(in.begin(), in.end(), out.begin()));
+        CHECK(std::equal(int_in.begin(), int_in.end(), int_out.begin()));
+
+        float all[V::lanes];
+        V::store(all, V::load_partial(in.data(), n));
+        for (std::size_t i = n; i < V::lanes; ++i) {
+            CHECK(all[i] == 0.0f);
+        }
+    }
+}
+
+TEST_CASE("rounding is half to even on every lane") {
+    for (int i = -600; i <= 600; ++i) {
+        const float x = static_cast<float>(i) * 0.25f;
+        std::int32_t lanes[V::lanes];
+        V::store(lanes, V::round(V::set(x)));
+        for (const std::int32_t lane : lanes) {
+            REQUIRE(lane == static_cast<std::int32_t>(std::nearbyint(x)));
+        }
+    }
+}
+
+TEST_CASE("reductions take all lanes") {
+    for (std::size_t special = 0; special < V::lanes; ++special) {
+        float lanes[V::lanes];
+        std::int32_t ints[V::lanes];
+        for (std::size_t i = 0; i < V::lanes; ++i) {
+            lanes[i] = i == special ? -5.0f : 2.0f;
+            ints[i] = i == special ? 9 : -2;
+        }
+        CHECK(V::reduce_min(V::load(lanes)) == -5.0f);
+        CHECK(V::reduce_max(V::load(ints)) == 9);
+        lanes[special] = 7.0f;
+        CHECK(V::reduce_max(V::load(lanes)) == 7.0f);
+    }
+}
+
+template <class Byte>
+static void check_saturation() {
+    constexpr int low = std::numeric_limits<Byte>::min();
+    constexpr int high = std::numeric_limits<Byte>::max();
+    for (const int value : {-1000000, -300, -129, -128, -1, 0, 1, 127, 128, 255, 256, 1000000}) {
+        for (std::size_t n = 1; n <= V::lanes; ++n) {
+            guarded<Byte> out(n);
+            if (n == V::lanes) {
+                V::store_saturated(out.data(), V::set(value));
+            } else {
+                V::store_saturated_partial(out.data(), V::set(value), n);
+            }
+            for (const Byte b : out) {
+                REQUIRE(int{b} == std::clamp(value, low, high));
+            }
+        }
+    }
+}
+
+TEST_CASE("bytes saturate") {
+    check_saturation<std::uint8_t>();
+    check_saturation<std::int8_t>();
+}
+
+TEST_CASE("NaN becomes zero and nothing else changes") {
+    const float infinity = std::numeric_limits<float>::infinity();
+    for (const float x :
+         {0.0f, -1.0f, infinity, -infinity, std::numeric_limits<float>::max(), std::numeric_limits<float>::denorm_min()}) {
+        float lanes[V::lanes];
+        V::store(lanes, V::nan_to_zero(V::set(x)));
+        CHECK(lanes[0] == x);
+    }
+    for (const float x : {std::numeric_limits<float>::quiet_NaN(), -std::numeric_limits<float>::quiet_NaN()}) {
+        float lanes[V::lanes];
+        V::store(lanes, V::nan_to_zero(V::set(x)));
+        CHECK(lanes[V::lanes - 1] == 0.0f);
+    }
+}

@@ -1,0 +1,180 @@
+#include <pare/train/fit.hpp>
+
+#include <cstdio>
+#include <limits>
+#include <vector>
+
+#include <pare/core/thread_pool.hpp>
+#include <pare/nn/relu.hpp>
+#include <pare/train/callbacks.hpp>
+#include <pare/train/initialize.hpp>
+#include <pare/train/losses.hpp>
+#include <pare/train/optimizers.hpp>
+
+#include "../catch.hpp"
+#include "../toy_data.hpp"
+
+using namespace pare;
+
+namespace {
+
+auto small_network() {
+    return initialized(sequential(dense<2, 64>(), relu(), dense<64, 4>()), he_normal{}, seed{1});
+}
+
+template <class Model>
+std::vector<float> numbers_of(Model& model) {
+    std::vector<float> all;
+    for_each_member(model, [&](const member_path&, auto& member) {
+        const auto values = trainable_values(member);
+        all.insert(all.end(), values.begin(), values.end());
+    });
+    return all;
+}
+
+struct counter {
+    std::size_t begun = 0, ended = 0, epochs = 0, fits = 0;
+    void on_step_begin(auto&, training_state& state) {
+        CHECK(state.step == begun);
+        ++begun;
+    }
+    void on_step_end(auto&, training_state& state) {
+        ++ended;
+        state.stop = state.step == 24;
+    }
+    void on_epoch_end(auto&, training_state& state) {
+        CHECK(state.epoch == epochs);
+        ++epochs;
+    }
+    void on_fit_end(auto&, training_state&) { ++fits; }
+};
+
+}  // namespace
+
+TEST_CASE("a network learns") {
+    auto net = small_network();
+    const auto train = quarters(2000);
+    const auto test = quarters(1000, 1);
+    const std::size_t before = count_errors(net, test);
+    const auto report = fit(net, train, cross_entropy{}, adam{.learning_rate = 3e-3f}, {.epochs = 10, .batch_size = 32});
+    REQUIRE(report);
+    CHECK(report->epochs == 10);
+    CHECK(report->steps == 10 * 63);
+    CHECK(report->mean_loss < 0.1);
+    CHECK(before > 300);
+    CHECK(count_errors(net, test) < 30);
+}
+
+TEST_CASE("the same seed gives the same bits on every run and any number of threads") {
+    // large enough that the work is really split
+    const auto train = [] {
+        const random_numbers random(seed{5}, 0);
+        aligned_array<float> inputs(500 * 200);
+        std::vector<std::int32_t> labels(500);
+        for (std::size_t i = 0; i < inputs.size(); ++i) {
+            inputs[i] = random.uniform(i, -1.0f, 1.0f);
+        }
+        for (std::size_t i = 0; i < labels.size(); ++i) {
+            labels[i] = static_cast<std::int32_t>(random.below(1000000 + i, 10));
+        }
+        return labeled_data<float, 200>::make("noise", {}, 10, std::move(inputs), std::move(labels)).value();
+    }();
+    const auto trained = [&](auto& executor, std::uint64_t shuffle) {
+        auto net = initialized(sequential(dense<200, 300>(), relu(), dense<300, 10>()), he_normal{}, seed{1});
+        REQUIRE(fit(net, train, cross_entropy{}, adam{}, {.epochs = 2, .batch_size = 96, .shuffle_seed = {shuffle}}, executor));
+        return numbers_of(net);
+    };
+    serial_executor serial;
+    const auto expected = trained(serial, 3);
+    CHECK(trained(serial, 3) == expected);
+    for (const std::size_t threads : {2u, 3u, 5u}) {
+        thread_pool pool(threads);
+        CHECK(trained(pool, 3) == expected);
+    }
+    CHECK(trained(serial, 4) != expected);
+}
+
+TEST_CASE("callbacks hear of steps and epochs, and may stop") {
+    counter count;
+    auto net = small_network();
+    const auto report = fit(net, quarters(640), cross_entropy{}, sgd{}, {.epochs = 10, .batch_size = 64}, count);
+    REQUIRE(report);
+    CHECK(report->steps == 25);
+    CHECK(count.begun == 25);
+    CHECK(count.ended == 25);
+    CHECK(count.epochs == 3);
+    CHECK(count.fits == 1);
+}
+
+TEST_CASE("early stopping ends a run that makes no progress") {
+    auto net = small_network();
+    const auto train = quarters(200);
+    const auto stuck = fit(net, train, cross_entropy{}, sgd{.learning_rate = 0.0f}, {.epochs = 50}, early_stopping(3, 1e-6));
+    REQUIRE(stuck);
+    CHECK(stuck->epochs == 4);
+    const auto test = quarters(500, 1);
+    const auto learning =
+        fit(net, train, cross_entropy{}, adam{.learning_rate = 3e-3f}, {.epochs = 40}, validation(test), early_stopping(5));
+    REQUIRE(learning);
+    CHECK(learning->epochs > 5);
+}
+
+TEST_CASE("the progress bar shows epoch, loss, errors and the time left") {
+    std::FILE* const out = std::tmpfile();
+    REQUIRE(out != nullptr);
+    auto net = small_network();
+    const auto train = quarters(500);
+    REQUIRE(fit(net, train, cross_entropy{}, adam{}, {.epochs = 2}, validation(train), progress_bar("toy", out)));
+    std::rewind(out);
+    std::string text(1000, ' ');
+    text.resize(std::fread(text.data(), 1, text.size(), out));
+    std::fclose(out);
+    CHECK_THAT(text, ContainsSubstring("toy epoch 2/2 [====================] loss "));
+    CHECK_THAT(text, ContainsSubstring("errors "));
+    CHECK_THAT(text, ContainsSubstring("0 s left"));
+}
+
+TEST_CASE("bad input is an error that says what was expected and found") {
+    auto net = small_network();
+    const auto train = quarters(100);
+    CHECK_THAT(fit(net, train, cross_entropy{}, sgd{}, {.epochs = 1, .batch_size = 0}).error().message,
+               ContainsSubstring("batch size of at least 1"));
+
+    auto three = initialized(sequential(dense<3, 4>()), he_normal{}, seed{1});
+    CHECK_THAT(fit(three, train, cross_entropy{}, sgd{}, {}).error().message,
+               ContainsSubstring("the model takes 3 inputs and gives 4 outputs; the data has 2 inputs and 4 classes"));
+    auto two = initialized(sequential(dense<2, 3>()), he_normal{}, seed{1});
+    CHECK_FALSE(fit(two, train, cross_entropy{}, sgd{}, {}));
+
+    const auto exploded = fit(net, train, cross_entropy{}, sgd{.learning_rate = 1e30f}, {.epochs = 5});
+    REQUIRE_FALSE(exploded);
+    CHECK(exploded.error().code == error_code::diverged);
+    CHECK_THAT(exploded.error().message, ContainsSubstring("at step "));
+}
+
+TEST_CASE("data sets check what they are made of") {
+    using data = labeled_data<float, 2>;
+    CHECK_THAT(data::make("points", {}, 4, aligned_array<float>(), {}).error().message,
+               ContainsSubstring("points: expected at least one sample, found none"));
+    CHECK_THAT(data::make("points", {}, 4, aligned_array<float>(3), {0}).error().message,
+               ContainsSubstring("points: expected 1 samples of 2 numbers"));
+    CHECK_THAT(data::make("points", {}, 4, aligned_array<float>(4), {0, 4}).error().message,
+               ContainsSubstring("points: expected labels from 0 to 3, found 4 at sample 1"));
+    CHECK_THAT(data::make("points", {}, 4, aligned_array<float>(4), {-1, 0}).error().message,
+               ContainsSubstring("found -1 at sample 0"));
+}
+
+TEST_CASE("initializers give the variance of their formula") {
+    auto net = initialized(sequential(dense<400, 500>()), he_normal{}, seed{9});
+    const auto variance = [&] {
+        double sum = 0.0;
+        const auto& values = std::get<0>(net.layers).weights.values;
+        for (const float w : values) {
+            sum += static_cast<double>(w) * static_cast<double>(w);
+        }
+        return sum / static_cast<double>(values.size());
+    };
+    CHECK(variance() == Approx(2.0 / 400).epsilon(0.02));
+    initialize(net, glorot_normal{}, seed{9});
+    CHECK(variance() == Approx(2.0 / 900).epsilon(0.02));
+}

@@ -1,0 +1,96 @@
+#include <pare/train/losses.hpp>
+
+#include <cmath>
+#include <vector>
+
+#include <pare/distill/distill.hpp>
+
+#include "../catch.hpp"
+
+using namespace pare;
+
+namespace {
+
+const std::vector<float> logits = {1.0f, 2.0f, -1.0f, 0.5f, 0.0f, 3.0f};
+const std::vector<float> teacher_logits = {0.0f, 3.0f, 0.5f, 1.5f, -1.0f, 2.0f};
+const std::vector<std::int32_t> labels = {1, 0};
+
+/// The derivative of f by each number, by central differences in double.
+template <class F>
+std::vector<double> numeric_gradient(const std::vector<float>& x, const F& f) {
+    std::vector<double> at(x.begin(), x.end()), gradient;
+    for (double& v : at) {
+        const double kept = v;
+        v = kept + 1e-5;
+        const double above = f(at);
+        v = kept - 1e-5;
+        const double below = f(at);
+        v = kept;
+        gradient.push_back((above - below) / 2e-5);
+    }
+    return gradient;
+}
+
+double log_softmax(const double* x, std::size_t n, std::size_t j, double temperature) {
+    double sum = 0.0;
+    for (std::size_t k = 0; k < n; ++k) {
+        sum += std::exp(x[k] / temperature);
+    }
+    return x[j] / temperature - std::log(sum);
+}
+
+double cross_entropy_of(const std::vector<double>& x) {
+    return -(log_softmax(x.data(), 3, 1, 1.0) + log_softmax(x.data() + 3, 3, 0, 1.0)) / 2.0;
+}
+
+}  // namespace
+
+TEST_CASE("cross entropy and its gradient are those of the formula") {
+    std::vector<float> gradient(6);
+    const double loss = cross_entropy{}(matrix_view<const float>(logits.data(), 2, 3), minibatch{{}, labels},
+                                        matrix_view<float>(gradient.data(), 2, 3));
+    CHECK(loss == Approx(cross_entropy_of({logits.begin(), logits.end()})).epsilon(1e-6));
+    const auto expected = numeric_gradient(logits, cross_entropy_of);
+    for (std::size_t i = 0; i < 6; ++i) {
+        CHECK(static_cast<double>(gradient[i]) == Approx(expected[i]).margin(1e-6));
+    }
+}
+
+TEST_CASE("cross entropy of far apart logits is finite") {
+    const std::vector<float> far = {500.0f, -500.0f, 0.0f};
+    const std::vector<std::int32_t> label = {1};
+    std::vector<float> gradient(3);
+    const double loss = cross_entropy{}(matrix_view<const float>(far.data(), 1, 3), minibatch{{}, label},
+                                        matrix_view<float>(gradient.data(), 1, 3));
+    CHECK(loss == Approx(1000.0));
+    CHECK(gradient[0] == Approx(1.0f));
+    CHECK(gradient[1] == Approx(-1.0f));
+}
+
+TEST_CASE("the distillation loss and its gradient are those of the formula") {
+    for (const float temperature : {1.0f, 4.0f, 20.0f}) {
+        for (const float hard : {0.0f, 0.3f, 1.0f}) {
+            const auto loss_of = [&](const std::vector<double>& x) {
+                const std::vector<double> t(teacher_logits.begin(), teacher_logits.end());
+                const auto T = static_cast<double>(temperature);
+                double divergence = 0.0;
+                for (std::size_t row = 0; row < 2; ++row) {
+                    for (std::size_t j = 0; j < 3; ++j) {
+                        const double log_q = log_softmax(t.data() + 3 * row, 3, j, T);
+                        divergence += std::exp(log_q) * (log_q - log_softmax(x.data() + 3 * row, 3, j, T)) / 2.0;
+                    }
+                }
+                return static_cast<double>(hard) * cross_entropy_of(x) + (1.0 - static_cast<double>(hard)) * T * T * divergence;
+            };
+            std::vector<float> gradient(6);
+            const double loss = soft_targets{temperature, hard}(matrix_view<const float>(logits.data(), 2, 3),
+                                                                minibatch{{}, labels}, matrix_view<float>(gradient.data(), 2, 3),
+                                                                [](std::size_t i) { return teacher_logits.data() + 3 * i; });
+            CHECK(loss == Approx(loss_of({logits.begin(), logits.end()})).epsilon(1e-5).margin(1e-6));
+            const auto expected = numeric_gradient(logits, loss_of);
+            for (std::size_t i = 0; i < 6; ++i) {
+                CHECK(static_cast<double>(gradient[i]) == Approx(expected[i]).margin(3e-6));
+            }
+        }
+    }
+}
