@@ -10,7 +10,7 @@ PARE_NAMESPACE_BEGIN
 
 namespace detail {
 
-/// Maps float weights to qint8 and remembers the first that cannot be mapped.
+/// Maps float weights to qint8 and remembers the first that cannot be mapped (which keep their shape).
 template <granularity Granularity>
 struct quantize_float_weights {
     std::optional<error>* problem;
@@ -27,7 +27,7 @@ struct quantize_float_weights {
             if (!*problem) {
                 *problem = quantized.error();
             }
-            return mapped_weights<weight_matrix<qint8, Layout>, dynamic_range>{};
+            return mapped_weights<weight_matrix<qint8, Layout>, dynamic_range>{weight_matrix<qint8, Layout>(w.structure), {}};
         }
         return mapped_weights<weight_matrix<qint8, Layout>, dynamic_range>{*std::move(quantized), {}};
     }
