@@ -31,6 +31,9 @@ void* operator new(std::size_t size) {
 void* operator new(std::size_t size, std::align_val_t a) {
     return counted(size, static_cast<std::size_t>(a));
 }
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+    return counted(size, 16);
+}
 void operator delete(void* p) noexcept {
     std::free(p);
 }
