@@ -74,7 +74,7 @@ double microseconds(const Prepared& model, const digits& data, std::size_t batch
 template <class Model>
 row measure(const char* name, const Model& model, const digits& test) {
     const auto ready = pare::prepare<pare::isa::native>(model);
-    return {name, pare::count_errors(ready, test), pare::summarize(model), microseconds(ready, test, 1),
+    return {name, *pare::count_errors(ready, test), pare::summarize(model), microseconds(ready, test, 1),
             microseconds(ready, test, 256)};
 }
 
@@ -108,6 +108,19 @@ int shrink(const options& o) {
     const auto test = load("t10k", 1000000, o.quick ? 2000 : 10000);
     if (!test) {
         return fail(test.error());
+    }
+
+    if (train->sample_shape() != test->sample_shape()) {
+        return fail({error_code::malformed,
+                     sentence(o.data, ": expected training and test images of the same size, found ", train->sample_shape()[0],
+                              " x ", train->sample_shape()[1], " and ", test->sample_shape()[0], " x ", test->sample_shape()[1])});
+    }
+    std::ofstream json;
+    if (!o.json.empty()) {
+        json.open(o.json);
+        if (!json) {
+            return fail({error_code::not_found, sentence(o.json, ": expected a file that can be written")});
+        }
     }
 
     // Most epochs at Adam's own rate, the last ones at a tenth of it.
@@ -144,7 +157,7 @@ int shrink(const options& o) {
     }
     const auto steps = static_cast<std::int64_t>((train->size() + 127) / 128 * learning.epochs);
     const auto in_training = prune(distilled, *train, *loss, adam{.learning_rate = 5e-4f}, magnitude{}, unstructured{},
-                                   polynomial_decay{.final_sparsity = 0.9f, .end_step = steps / 2, .frequency = 50}, learning, pool,
+                                   polynomial_decay{.final_sparsity = 0.9, .end_step = steps / 2, .frequency = 50}, learning, pool,
                                    progress_bar("student pruned"));
     const auto pruned = sparsify(freeze(in_training));
     const auto int8 = quantize_dynamic(distilled);
@@ -180,10 +193,9 @@ int shrink(const options& o) {
                                      {"us_batch1", r.us_batch1},
                                      {"us_batch256", r.us_batch256}});
         }
-        std::ofstream file(o.json);
-        file << table.dump(2) << '\n';
-        if (!file) {
-            return fail({error_code::not_found, sentence(o.json, ": expected a file that can be written")});
+        json << table.dump(2) << std::endl;
+        if (!json) {
+            return fail({error_code::not_found, sentence(o.json, ": expected room for the table")});
         }
     }
     return 0;

@@ -59,7 +59,7 @@ TEST_CASE("the range of a row leaves out NaN and contains zero") {
             const auto expected = kernels::reference::range_of(row.data(), n);
             REQUIRE(range.min == expected.min);
             REQUIRE(range.max == expected.max);
-            REQUIRE(range.finite == expected.finite);
+            REQUIRE(range.bounded == expected.bounded);
         }
     }
     CHECK(kernels::range_of<test_isa>(nullptr, 0).max == 0.0f);
@@ -74,12 +74,12 @@ static void check_values() {
             std::copy(values.begin(), values.end(), row.begin());
             const auto range = kernels::reference::range_of(row.data(), n);
             std::vector<typename Q::storage> expected(n);
-            // its own quantization, where the finite path may run, and strange ones, where it may not
+            // its own quantization, where the path without clamps may run, and strange ones, where it may not
             const auto own = affine_quantization<Q>(range.min, range.max);
             for (const auto& q :
                  {own, quantization{0.01f, Q::largest}, quantization{1e-10f, Q::smallest}, quantization{1e20f, 3}}) {
-                for (const bool finite : {false, range.finite && q == own}) {
-                    kernels::quantize_values<test_isa>(row.data(), n, q, finite, out.data());
+                for (const bool bounded : {false, range.bounded && q == own}) {
+                    kernels::quantize_values<test_isa>(row.data(), n, q, bounded, out.data());
                     kernels::reference::quantize_values<Q>(row.data(), n, q, expected.data());
                     REQUIRE(std::equal(out.begin(), out.end(), expected.begin()));
                 }
@@ -117,7 +117,7 @@ TEST_CASE("bytes, signed bytes and wide integers of a row stand for the same num
 TEST_CASE("a finite number is at most half a step from what its byte stands for") {
     const auto rows = hard_rows(257);
     for (const auto& values : rows) {
-        if (!kernels::reference::range_of(values.data(), values.size()).finite) {
+        if (!kernels::reference::range_of(values.data(), values.size()).bounded) {
             continue;
         }
         std::vector<std::uint8_t> bytes(values.size());

@@ -1,5 +1,8 @@
 #include <pare/nn/prepare.hpp>
 
+#include <array>
+#include <atomic>
+#include <cmath>
 #include <cstdlib>
 #include <new>
 #include <thread>
@@ -15,7 +18,7 @@
 #include "../catch.hpp"
 
 // Every allocation of this program is counted.
-static std::size_t allocations = 0;
+static std::atomic<std::size_t> allocations = 0;
 
 static void* counted(std::size_t size, std::size_t alignment) {
     ++allocations;
@@ -90,9 +93,11 @@ void check_no_allocation(const Prepared& ready) {
     auto space = workspace_for(ready, 300);
     const auto x = some_inputs(300);
     std::vector<float> y(3000);
+    thread_pool pool(2);
     const std::size_t before = allocations;
     for (const std::size_t batch : {1u, 2u, 33u, 300u}) {
         run(ready, {x.data(), batch * 100}, {y.data(), batch * 10}, space);
+        run(ready, {x.data(), batch * 100}, {y.data(), batch * 10}, space, pool);
     }
     CHECK(allocations == before);
 }
@@ -128,7 +133,7 @@ TEST_CASE("run allocates nothing, whatever the storage") {
     CHECK(allocations > 0);  // the counter counts
     check_no_allocation(prepare<isa::native>(network));
     check_no_allocation(prepare<isa::native>(*quantize_dynamic(network)));
-    check_no_allocation(prepare<isa::native>(sparsify(thinned())));
+    check_no_allocation(*prepare<isa::native>(sparsify(thinned())));
     check_no_allocation(prepare<isa::native>(*quantize_dynamic(sparsify(thinned()))));
     check_no_allocation(prepare<isa::scalar>(*quantize_dynamic(network)));
 }
@@ -136,15 +141,80 @@ TEST_CASE("run allocates nothing, whatever the storage") {
 TEST_CASE("results do not depend on threads") {
     check_same_everywhere(prepare<isa::native>(network));
     check_same_everywhere(prepare<isa::native>(*quantize_dynamic(network)));
-    check_same_everywhere(prepare<isa::native>(sparsify(thinned())));
+    check_same_everywhere(*prepare<isa::native>(sparsify(thinned())));
     check_same_everywhere(prepare<isa::native>(*quantize_dynamic(sparsify(thinned()))));
+}
+
+TEST_CASE("a sample has the same bits in every batch") {
+    serial_executor serial;
+    const auto check = [&](const auto& ready) {
+        const auto all = outputs(ready, 50, serial);
+        for (const std::size_t batch : {1u, 2u, 3u, 7u, 17u, 33u}) {
+            const auto first = outputs(ready, batch, serial);
+            CHECK(std::equal(first.begin(), first.end(), all.begin()));
+        }
+    };
+    check(prepare<isa::native>(network));
+    check(prepare<isa::native>(*quantize_dynamic(network)));
+    check(*prepare<isa::native>(sparsify(thinned())));
+    check(prepare<isa::native>(*quantize_dynamic(sparsify(thinned()))));
+}
+
+/// Runs tasks last first and counts them.
+struct reversed {
+    std::size_t tasks = 0;
+    static std::size_t concurrency() { return 3; }
+    template <class Body>
+    void for_each(std::size_t count, Body&& body) {
+        for (std::size_t i = count; i-- > 0; ++tasks) {
+            body(i);
+        }
+    }
+};
+
+TEST_CASE("large products are shared out, and the order of the tasks does not matter") {
+    auto wide = initialized(sequential(dense<400, 1200>(), relu(), softmax()), he_normal{}, seed{4});
+    for (std::size_t i = 0; i < 400 * 1200; ++i) {
+        std::get<0>(wide.layers).weights.values[i] *= i % 4 == 0 ? 1.0f : 0.0f;
+    }
+    const auto check = [&](const auto& ready) {
+        const random_numbers random(seed{5}, 0);
+        std::vector<float> x(70 * 400), y(70 * 1200), z(70 * 1200);
+        for (std::size_t i = 0; i < x.size(); ++i) {
+            x[i] = random.uniform(i, -1.0f, 1.0f);
+        }
+        auto space = workspace_for(ready, 70);
+        run(ready, x, y, space);
+        reversed executor;
+        run(ready, x, z, space, executor);
+        CHECK(y == z);
+        CHECK(executor.tasks > 10);
+    };
+    check(prepare<isa::native>(wide));
+    check(prepare<isa::native>(*quantize_dynamic(wide)));
+    check(*prepare<isa::native>(sparsify(wide)));
+    check(prepare<isa::native>(*quantize_dynamic(sparsify(wide))));
+}
+
+TEST_CASE("huge numbers saturate and stay numbers") {
+    auto net = sequential(dense<2, 1>());
+    std::get<0>(net.layers).weights.values[0] = std::get<0>(net.layers).weights.values[1] = 4e18f;
+    const auto ready = prepare<isa::native>(*quantize_dynamic(net));
+    auto space = workspace_for(ready, 1);
+    float y = -1.0f;
+    run(ready, std::array{3e38f, -3e38f}, {&y, 1}, space);
+    CHECK(std::abs(y) <= 4e18f * 4e18f / 100.0f);  // 0 but for the rounding of the zero point
+    std::get<0>(net.layers).weights.values[1] = 5e18f;
+    CHECK_THAT(quantize_dynamic(net).error().message, ContainsSubstring("0.weight: expected weights of at most 2^62, found 5e+18"));
+    std::get<0>(net.layers).weights.values[1] = 1.0f;
+    std::get<0>(net.layers).bias(0) = std::numeric_limits<float>::quiet_NaN();
+    CHECK(quantize_dynamic(net).error().message == "quantize_dynamic: 0.bias: expected finite numbers, found NaN");
 }
 
 TEST_CASE("the size of the workspace is exact, and a constant where shapes are") {
     const auto ready = prepare<isa::native>(quantize_dynamic(sequential(dense<64, 128>(), relu(), dense<128, 10>())));
-    constexpr std::size_t quantized = kernels::quantized_scratch_bytes<std::uint8_t>(2, 128);
+    constexpr std::size_t quantized = kernels::quantized_scratch_bytes<simd::ops<isa::native>::activation>(2, 128);
     STATIC_REQUIRE(decltype(ready)::value_type::workspace_bytes(2) == 2 * scratch_bytes_of<float>(2 * 128) + quantized);
-    CHECK(workspace_for(*ready, 2).size() == ready->workspace_bytes(2));
 }
 
 TEST_CASE("every kind of weights gives nearly the same answer") {
@@ -152,7 +222,7 @@ TEST_CASE("every kind of weights gives nearly the same answer") {
     const auto expected = outputs(prepare<isa::native>(network), 50, serial);
     const auto quantized = outputs(prepare<isa::native>(*quantize_dynamic(network)), 50, serial);
     const auto thin = outputs(prepare<isa::native>(thinned()), 50, serial);
-    const auto sparse = outputs(prepare<isa::native>(sparsify(thinned())), 50, serial);
+    const auto sparse = outputs(*prepare<isa::native>(sparsify(thinned())), 50, serial);
     const auto both = outputs(prepare<isa::native>(*quantize_dynamic(sparsify(thinned()))), 50, serial);
     for (std::size_t i = 0; i < expected.size(); ++i) {
         CHECK(quantized[i] == Approx(expected[i]).margin(0.02));
@@ -177,11 +247,11 @@ TEST_CASE("int8 results have the same bits on every instruction set") {
 
 TEST_CASE("describe says what runs") {
     const auto text = describe(prepare<isa::native>(*quantize_dynamic(network)));
-    CHECK_THAT(text, ContainsSubstring(
-                         sentence("0: dense 100 -> 130: qint8 full, gemm_int8 on ", isa::native::name, " + relu, 130 outputs")));
+    CHECK_THAT(text, ContainsSubstring(sentence("0: dense 100 -> 130: qint8 full, gemm_int8 on ", isa::native::name,
+                                                ", activations quantized per row + relu, 130 outputs")));
     CHECK_THAT(text, ContainsSubstring("3: softmax"));
     CHECK_THAT(describe(prepare<isa::scalar>(network)), ContainsSubstring("scalar code"));
-    CHECK_THAT(describe(prepare<isa::native>(sparsify(thinned()))), ContainsSubstring("float csr (4334 of 13000 stored), spmm"));
+    CHECK_THAT(describe(*prepare<isa::native>(sparsify(thinned()))), ContainsSubstring("float csr (4334 of 13000 stored), spmm"));
 }
 
 TEST_CASE("a result of a model prepares like a model") {

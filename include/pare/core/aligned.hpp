@@ -27,6 +27,7 @@ public:
     aligned_array() noexcept = default;
 
     explicit aligned_array(std::size_t size) : size_(size) {
+        PARE_ASSERT(size <= static_cast<std::size_t>(-1) / sizeof(T), "an array of %zu elements", size);
         if (size != 0) {
             data_ = static_cast<T*>(::operator new (size * sizeof(T), std::align_val_t{alignment}));
             std::memset(static_cast<void*>(data_), 0, size * sizeof(T));

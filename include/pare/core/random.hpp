@@ -30,7 +30,8 @@ struct seed {
 };
 
 /// An array of random numbers that is never stored: number i depends on the seed, the stream and i alone, so that any thread may
-/// ask for any of them in any order. Distinct purposes (initialization, shuffling of epoch 3) take distinct streams.
+/// ask for any of them in any order. Distinct purposes take distinct
+/// streams: the matrices of a model 0, 1, ..., the shuffling of epoch e 2^32 + e.
 class random_numbers {
 public:
     constexpr random_numbers(seed s, std::uint64_t stream) noexcept : seed_(s.value), stream_(stream) {}
@@ -44,7 +45,7 @@ public:
     /// In [0, 1), a multiple of 2^-24: exact in float.
     constexpr float uniform(std::uint64_t i) const noexcept { return static_cast<float>(words(i)[0] >> 40) * 0x1p-24f; }
 
-    /// In [low, high).
+    /// from + (to - from) * uniform(i), in [from, to]: `to` itself where the sum rounds to it.
     constexpr float uniform(std::uint64_t i, float from, float to) const noexcept { return from + (to - from) * uniform(i); }
 
     /// In {0, ..., bound - 1}, for bound > 0. The bias, below bound / 2^64, is not observable.

@@ -20,8 +20,7 @@ enum class error_code {
     invalid_data,      // numbers that cannot be used, such as NaN weights
     not_found,         // a file or a tensor that is not there
     malformed,         // a file that contradicts its own format
-    diverged,          // training that produced a non-finite loss
-    cancelled          // a callback asked to stop
+    diverged           // training that produced numbers that are not finite
 };
 
 /// What went wrong, for a person: `message` names the file or argument, what was expected and what was found.

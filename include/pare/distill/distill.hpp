@@ -18,11 +18,11 @@ struct soft_targets {
     float hard_weight = 0.1f;
 
     std::optional<error> problem() const {
-        if (!(temperature > 0.0f) || !is_finite(temperature)) {
+        if (!is_finite(temperature) || temperature <= 0.0f) {
             return error{error_code::invalid_argument,
                          sentence("soft_targets: expected a temperature above 0, found ", temperature)};
         }
-        if (!(hard_weight >= 0.0f && hard_weight <= 1.0f)) {
+        if (!is_finite(hard_weight) || hard_weight < 0.0f || hard_weight > 1.0f) {
             return error{error_code::invalid_argument,
                          sentence("soft_targets: expected a hard_weight in [0, 1], found ", hard_weight)};
         }
@@ -76,7 +76,7 @@ private:
 class distillation_loss {
 public:
     /// Runs the teacher over the data, as fast as its own storage allows: it may be quantized or sparse. Allocates its logits.
-    /// Errors: a temperature that is not above 0, a share outside [0, 1].
+    /// Errors: a temperature that is not above 0, a share outside [0, 1], samples that do not fit the teacher.
     template <class Isa = isa::native, class Teacher, dataset Data, class Executor = serial_executor>
     static result<distillation_loss> make(const Teacher& teacher, const Data& data, const soft_targets& targets,
                                           Executor&& exec = {}) {
@@ -88,13 +88,23 @@ public:
         loss.targets_ = targets;
         loss.classes_ = ready.output_size();
         loss.logits_ = aligned_array<float>(data.size() * loss.classes_);
-        run_over(ready, data, exec, [&](std::size_t first, auto, matrix_view<const float> y) {
+        loss.samples_ = data.size();
+        auto problem = run_over(ready, data, exec, [&](std::size_t first, auto, matrix_view<const float> y) {
             std::copy(y.data, y.data + y.rows * y.columns, loss.logits_.data() + first * y.columns);
         });
-        return loss;
+        return problem ? result<distillation_loss>(*std::move(problem)) : result<distillation_loss>(std::move(loss));
     }
 
-    std::size_t classes() const noexcept { return classes_; }
+    /// For fit: whether it was made for as many samples and outputs.
+    std::optional<error> problem(std::size_t samples, std::size_t outputs) const {
+        if (samples == samples_ && outputs == classes_) {
+            return std::nullopt;
+        }
+        return error{
+            error_code::invalid_argument,
+            sentence("distillation_loss: expected a student of ", classes_, " outputs, as many as its teacher's, and ", samples_,
+                     " samples, those that the teacher has seen; found ", outputs, " outputs and ", samples, " samples")};
+    }
 
     double operator()(matrix_view<const float> student, const minibatch& batch, matrix_view<float> gradient) const {
         return targets_(student, batch, gradient, [&](std::size_t i) { return logits_.data() + batch.indices[i] * classes_; });
@@ -104,27 +114,24 @@ private:
     distillation_loss() = default;
 
     soft_targets targets_;
+    std::size_t samples_ = 0;
     std::size_t classes_ = 0;
     aligned_array<float> logits_;  // [samples, classes]
 };
 
-/// Trains a student to give the outputs of a teacher and returns it. Takes a student or a result of one, initialized; extras as
-/// fit. Errors: those of distillation_loss and fit, and teacher and student of different output counts.
+/// Trains a student to give the outputs of a teacher and returns it. Takes both as models or results of models; extras as fit.
+/// Errors: those of distillation_loss and fit, and teacher and student of different output counts.
 template <class Isa = isa::native, class Student, class Teacher, dataset Data, class Optimizer, class... Extras>
 auto distill(const Student& student, const Teacher& teacher, const Data& data, const soft_targets& targets,
-             const Optimizer& optimizer, const fit_options& options, Extras&&... extras) {
+             const Optimizer& optimizer, const fit_options& options = {}, Extras&&... extras) {
     return and_then(student, [&](auto trained) {
         using outcome = result<decltype(trained)>;
         serial_executor serial;
-        const auto loss = distillation_loss::make<Isa>(teacher, data, targets, detail::first_executor(extras..., serial));
+        const auto loss = and_then(teacher, [&](const auto& t) {
+            return distillation_loss::make<Isa>(t, data, targets, detail::first_executor(extras..., serial));
+        });
         if (!loss) {
             return outcome(loss.error());
-        }
-        const std::size_t classes = trained.plan().output_shape(trained.plan().input_shape()).size();
-        if (loss->classes() != classes) {
-            return outcome(error{error_code::invalid_argument,
-                                 sentence("distill: expected teacher and student to have as many outputs, found ", loss->classes(),
-                                          " and ", classes)});
         }
         const auto report = fit<Isa>(trained, data, *loss, optimizer, options, extras...);
         return report ? outcome(std::move(trained)) : outcome(report.error());

@@ -26,10 +26,10 @@ inline result<bytes> read_file(const std::string& path) {
     for (std::size_t n; (n = std::fread(buffer, 1, sizeof buffer, file)) != 0;) {
         content.insert(content.end(), buffer, buffer + n);
     }
-    const bool failed = std::ferror(file) != 0;
+    const int problem = std::ferror(file) != 0 ? errno : 0;
     std::fclose(file);
-    if (failed) {
-        return error{error_code::not_found, sentence(path, ": reading failed: ", std::strerror(errno))};
+    if (problem != 0) {
+        return error{error_code::not_found, sentence(path, ": expected a file that can be read, found: ", std::strerror(problem))};
     }
     return content;
 }

@@ -33,6 +33,9 @@ inline result<bytes> read_gzip_file(const std::string& path, std::size_t most_by
         stream.avail_out = sizeof buffer;
         status = inflate(&stream, Z_NO_FLUSH);
         content.insert(content.end(), buffer, buffer + (sizeof buffer - stream.avail_out));
+        if (status == Z_STREAM_END && stream.avail_in != 0) {  // a file may be several streams one after the other
+            status = inflateReset(&stream);
+        }
     }
     inflateEnd(&stream);
     if (content.size() > most_bytes) {

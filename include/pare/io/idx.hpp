@@ -22,8 +22,12 @@ struct idx_array {
 inline result<idx_array> parse_idx(const bytes& content, const std::string& name) {
     const auto malformed = [&](auto... parts) { return error{error_code::malformed, sentence(name, ": ", parts...)}; };
     if (content.size() < 4 || content[0] != 0 || content[1] != 0) {
+        std::string found = content.empty() ? "an empty file" : "bytes";
+        for (std::size_t i = 0; i < 4 && i < content.size(); ++i) {
+            found += sentence(" ", static_cast<int>(content[i]));
+        }
         return malformed("expected an IDX file, which begins with two zero bytes, a type and a number of dimensions; found ",
-                         content.size(), " other bytes");
+                         found);
     }
     if (content[2] != 8) {
         return malformed("expected values of type 8 (unsigned byte), found type ", static_cast<int>(content[2]));
@@ -92,12 +96,11 @@ template <class Read>
 result<labeled_data<std::uint8_t, dyn, dyn>> load_mnist(const std::string& directory, const std::string& part, Read&& read) {
     const auto path = [&](const char* kind) {
         const std::string plain = directory + "/" + part + "-" + kind + "-ubyte";
-        std::FILE* const packed = std::fopen((plain + ".gz").c_str(), "rb");
-        if (packed == nullptr) {
-            return plain;
-        }
-        std::fclose(packed);
-        return plain + ".gz";
+        const auto exists = [](const std::string& name) {
+            std::FILE* const file = std::fopen(name.c_str(), "rb");
+            return file != nullptr && std::fclose(file) == 0;
+        };
+        return exists(plain) || !exists(plain + ".gz") ? plain : plain + ".gz";
     };
     return load_idx(path("images-idx3"), path("labels-idx1"), read);
 }

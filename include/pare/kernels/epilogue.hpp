@@ -68,7 +68,7 @@ struct add_bias {
     float operator()(float x, std::size_t, std::size_t column) const noexcept { return x + bias[column]; }
 };
 
-/// y = max(x, 0).
+/// y = max(x, 0); NaN stays NaN.
 struct rectify {
     template <class Isa>
     PARE_INLINE auto columns(std::size_t, std::size_t) const noexcept {
@@ -76,9 +76,9 @@ struct rectify {
     }
     template <class Isa>
     PARE_INLINE auto apply(typename simd::ops<Isa>::f32 x, const typename simd::ops<Isa>::f32& zero, std::size_t) const noexcept {
-        return simd::ops<Isa>::maximum(x, zero);
+        return simd::ops<Isa>::maximum(zero, x);
     }
-    float operator()(float x, std::size_t, std::size_t) const noexcept { return x > 0.0f ? x : 0.0f; }
+    float operator()(float x, std::size_t, std::size_t) const noexcept { return x < 0.0f ? 0.0f : x; }
 };
 
 /// Stages in order, then a store to output[i * stride + j].

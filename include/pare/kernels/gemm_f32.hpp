@@ -104,18 +104,24 @@ PARE_NOINLINE void gemm_f32_packed(Executor& executor, std::size_t m, std::size_
         });
 }
 
-/// How many columns of B gemm_f32 packs at a time: about a megabyte.
+/// How many numbers gemm_f32 packs at a time, about a megabyte, and how many columns of B that is.
+inline constexpr std::size_t gemm_f32_chunk = std::size_t{1} << 18;
 template <class Isa>
 constexpr std::size_t gemm_f32_chunk_columns(std::size_t n, std::size_t k) noexcept {
     using layout = typename gemm_f32_kernel<Isa>::layout;
-    const std::size_t fitting = (std::size_t{1} << 18) / (k + 1) / layout::width * layout::width;
+    const std::size_t fitting = gemm_f32_chunk / (k + 1) / layout::width * layout::width;
     const std::size_t chunk = fitting < 4 * layout::width ? 4 * layout::width : fitting;
     return chunk < n ? chunk : layout::padded(n);
 }
 
+/// Enough for every depth up to k: a batch may be smaller than the one that the scratch was made for.
 template <class Isa>
 constexpr std::size_t gemm_f32_scratch_bytes(std::size_t n, std::size_t k) noexcept {
-    return scratch_bytes_of<float>(gemm_f32_chunk_columns<Isa>(n, k) * k);
+    using layout = typename gemm_f32_kernel<Isa>::layout;
+    const std::size_t all = layout::padded(n) * k;
+    const std::size_t four_panels = 4 * layout::width * k;
+    const std::size_t most = four_panels < gemm_f32_chunk ? gemm_f32_chunk : four_panels;
+    return scratch_bytes_of<float>(all < most ? all : most);
 }
 
 /// C [m, n] = A [m, k] * B [k, n], either operand transposed by its strides. Packs B into the scratch as it goes, O(nk) moves

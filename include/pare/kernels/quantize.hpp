@@ -1,6 +1,7 @@
 #ifndef PARE_KERNELS_QUANTIZE_HPP
 #define PARE_KERNELS_QUANTIZE_HPP
 
+#include <bit>
 #include <cstddef>
 #include <tuple>
 #include <type_traits>
@@ -12,24 +13,25 @@ PARE_NAMESPACE_BEGIN
 
 namespace kernels {
 
-/// The least and the greatest of some numbers and zero, NaN left out; `finite` where no number is NaN or infinite.
+/// The least and the greatest of some numbers and zero, NaN left out; `bounded` where no number is NaN or larger than
+/// largest_range.
 struct value_range {
     float min = 0.0f;
     float max = 0.0f;
-    bool finite = true;
+    bool bounded = true;
 };
 
 /// The range of x [n]. Exact in any order. O(n).
 template <class Isa>
 PARE_FLATTEN value_range range_of(const float* x, std::size_t n) noexcept {
     using V = simd::ops<Isa>;
-    const auto scan = [&](auto prepared) {
+    const auto scan = [&](auto cleaned) {
         auto low = V::set(0.0f);
         auto high = V::set(0.0f);
         auto magnitude = V::set(std::int32_t{0});
         const auto take = [&](auto v) {
             magnitude = V::maximum(magnitude, V::bits(v) & V::set(std::int32_t{0x7fffffff}));
-            v = prepared(v);
+            v = cleaned(v);
             low = V::minimum(low, v);
             high = V::maximum(high, v);
         };
@@ -43,7 +45,7 @@ PARE_FLATTEN value_range range_of(const float* x, std::size_t n) noexcept {
         return std::tuple(V::reduce_min(low), V::reduce_max(high), V::reduce_max(magnitude));
     };
     const auto [min, max, magnitude] = scan([](auto v) { return v; });
-    if (magnitude < 0x7f800000) {
+    if (magnitude <= std::bit_cast<std::int32_t>(largest_range)) {
         return {min, max, true};
     }
     const auto [known_min, known_max, unused] = scan([](auto v) { return V::nan_to_zero(v); });
@@ -51,10 +53,11 @@ PARE_FLATTEN value_range range_of(const float* x, std::size_t n) noexcept {
 }
 
 /// out[i] = clamp(RNE(x[i] * (1 / scale)) + zero_point), the definition in quantize_value. A says where the integers go:
-/// std::int8_t holds qint8, std::uint8_t holds quint8, and so does std::int16_t, with room to spare. `finite` promises that x holds
-/// neither NaN nor infinities and that q was made from its range, which saves the clamps. O(n).
+/// std::int8_t holds qint8, std::uint8_t holds quint8, and so does std::int16_t, with room to spare. `bounded`
+/// promises that x holds neither NaN nor numbers beyond largest_range and that q was made from its range, which saves the clamps.
+/// O(n).
 template <class Isa, class A>
-PARE_FLATTEN void quantize_values(const float* x, std::size_t n, quantization q, bool finite, A* out) noexcept {
+PARE_FLATTEN void quantize_values(const float* x, std::size_t n, quantization q, bool bounded, A* out) noexcept {
     using V = simd::ops<Isa>;
     constexpr std::int32_t smallest = std::is_same_v<A, std::int8_t> ? -128 : 0;
     const auto inverse = V::set(exact_divide(1.0f, q.scale));
@@ -70,7 +73,7 @@ PARE_FLATTEN void quantize_values(const float* x, std::size_t n, quantization q,
             V::store_saturated_partial(out + i, V::round(scaled(V::load_partial(x + i, n - i))) + zero, n - i);
         }
     };
-    if (finite) {
+    if (bounded) {
         run([&](auto v) { return v * inverse; });
     } else {
         run([&](auto v) { return V::minimum(V::maximum(V::nan_to_zero(v) * inverse, low), high); });
@@ -84,7 +87,7 @@ PARE_NOINLINE quantization quantize_row(const float* x, std::size_t n, A* out) n
     const value_range range = range_of<Isa>(x, n);
     quantization q = affine_quantization<quint8>(range.min, range.max);
     q.zero_point += std::is_same_v<A, std::int8_t> ? -128 : 0;
-    quantize_values<Isa>(x, n, q, range.finite, out);
+    quantize_values<Isa>(x, n, q, range.bounded, out);
     return q;
 }
 

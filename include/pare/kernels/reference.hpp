@@ -35,7 +35,7 @@ void multiply(matrix_view<const A> a, matrix_view<const W> w, matrix_view<Output
 inline value_range range_of(const float* x, std::size_t n) noexcept {
     value_range r;
     for (std::size_t i = 0; i < n; ++i) {
-        r.finite = r.finite && is_finite(x[i]);
+        r.bounded = r.bounded && !is_nan(x[i]) && x[i] <= largest_range && x[i] >= -largest_range;
         if (!is_nan(x[i])) {
             r.min = x[i] < r.min ? x[i] : r.min;
             r.max = x[i] > r.max ? x[i] : r.max;

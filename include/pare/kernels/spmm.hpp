@@ -33,37 +33,48 @@ constexpr std::size_t spmm_scratch_bytes(std::size_t k) noexcept {
 
 namespace detail {
 
-/// One row of activations times one row of weights, in four independent sums: a lone one would wait for itself.
-template <class Number, class X, class Value, class Index>
-Number sparse_dot(const X* x, const csr_view<Value, Index>& w, std::size_t row) noexcept {
-    Number sum[4] = {};
+/// The sum over the stored weights of one row of step(sum, i), in four chains: a lone one would wait for itself. One order for
+/// every kernel here, so that a sample has the same bits in every batch.
+template <class Sum, class Value, class Index, class Step>
+PARE_INLINE Sum sparse_sum(const csr_view<Value, Index>& w, std::size_t row, Sum zero, const Step& step) noexcept {
+    Sum sum[4] = {zero, zero, zero, zero};
     std::size_t i = w.row_begin[row];
     const std::size_t end = w.row_begin[row + 1];
     for (; i + 4 <= end; i += 4) {
-        for (std::size_t u = 0; u < 4; ++u) {
-            sum[u] += static_cast<Number>(w.values[i + u]) * static_cast<Number>(x[w.column[i + u]]);
+        PARE_UNROLL for (std::size_t u = 0; u < 4; ++u) {
+            sum[u] = step(sum[u], i + u);
         }
     }
     for (; i < end; ++i) {
-        sum[0] += static_cast<Number>(w.values[i]) * static_cast<Number>(x[w.column[i]]);
+        sum[0] = step(sum[0], i);
     }
     return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+}
+
+/// One row of activations times one row of weights.
+template <class Isa, class Number, class X, class Value, class Index>
+PARE_FLATTEN Number sparse_dot(const X* x, const csr_view<Value, Index>& w, std::size_t row) noexcept {
+    return sparse_sum(w, row, Number{0}, [&](Number sum, std::size_t i) {
+        return simd::ops<Isa>::fma(static_cast<Number>(w.values[i]), static_cast<Number>(x[w.column[i]]), sum);
+    });
 }
 
 /// out [spmm_block] = sums of one row of weights times the columns of xt [k, spmm_block].
 template <class Isa, class Number, class Value, class Index>
 PARE_FLATTEN void sparse_times_block(const Number* xt, const csr_view<Value, Index>& w, std::size_t row, Number* out) noexcept {
     using V = simd::ops<Isa>;
-    auto first = V::set(Number{0});
-    auto second = V::set(Number{0});
-    for (std::size_t i = w.row_begin[row]; i < w.row_begin[row + 1]; ++i) {
-        const Number* x = xt + std::size_t{w.column[i]} * spmm_block<Isa>;
-        const auto value = V::set(static_cast<Number>(w.values[i]));
-        first = V::fma(value, V::load(x), first);
-        second = V::fma(value, V::load(x + V::lanes), second);
-    }
-    V::store(out, first);
-    V::store(out + V::lanes, second);
+    struct two_vectors {
+        decltype(V::set(Number{})) a, b;
+        PARE_INLINE two_vectors operator+(const two_vectors& other) const noexcept { return {a + other.a, b + other.b}; }
+    };
+    const auto sum =
+        sparse_sum(w, row, two_vectors{V::set(Number{0}), V::set(Number{0})}, [&](const two_vectors& s, std::size_t i) {
+            const Number* x = xt + std::size_t{w.column[i]} * spmm_block<Isa>;
+            const auto value = V::set(static_cast<Number>(w.values[i]));
+            return two_vectors{V::fma(value, V::load(x), s.a), V::fma(value, V::load(x + V::lanes), s.b)};
+        });
+    V::store(out, sum.a);
+    V::store(out + V::lanes, sum.b);
 }
 
 /// Outputs that are finished together.
@@ -87,8 +98,13 @@ void multiply_group(const X* x, std::size_t x_stride, const Number* xt, std::siz
             }
         } else {
             for (std::size_t r = 0; r < rows; ++r) {
-                tile[r * group + c] = sparse_dot<Number>(x + r * x_stride, w, column + c);
+                tile[r * group + c] = sparse_dot<Isa, Number>(x + r * x_stride, w, column + c);
             }
+        }
+    }
+    for (std::size_t c = columns; c % simd::ops<Isa>::lanes != 0; ++c) {  // the epilogue works on whole vectors
+        for (std::size_t r = 0; r < rows; ++r) {
+            tile[r * group + c] = 0;
         }
     }
     epilogue.template finish<Isa>(tile, group, row, rows, column, columns);
@@ -119,7 +135,7 @@ PARE_NOINLINE void spmm(Executor& executor, arena scratch, std::size_t m, const 
         const std::size_t rows = m - row < spmm_block<Isa> ? m - row : spmm_block<Isa>;
         const X* const block = x + row * x_stride;
         const Number* xt = nullptr;
-        if (rows > spmm_block<Isa> / 4) {
+        if (rows > 1 && rows > spmm_block<Isa> / 4) {
             detail::transpose_block<Isa>(block, x_stride, rows, w.k, buffer);
             xt = buffer;
         }

@@ -22,6 +22,8 @@ struct dense_plan {
         constexpr std::size_t last = extents<N...>::static_extent(sizeof...(N) - 1);
         static_assert(last == In || last == dyn || In == dyn,
                       "pare: a dense layer must take as many inputs (In) as the layer before it gives (N)");
+        PARE_ASSERT(input[sizeof...(N) - 1] == inputs[0], "a dense layer of %zu inputs is given %zu", inputs[0],
+                    input[sizeof...(N) - 1]);
         return [&]<std::size_t... I>(std::index_sequence<I...>) {
             using shape = extents<extents<N...>::static_extent(I)..., Out>;
             if constexpr (shape::is_static) {
@@ -55,7 +57,9 @@ struct dense {
         PARE_ASSERT((In == dyn || In == inputs) && (Out == dyn || Out == outputs), "dense<%zu, %zu>(%zu, %zu)", In, Out, inputs,
                     outputs);
     }
-    dense(Weights w, tensor<float, Out> b) : weights(std::move(w)), bias(std::move(b)) {}
+    dense(Weights w, tensor<float, Out> b) : weights(std::move(w)), bias(std::move(b)) {
+        PARE_ASSERT(bias.size() == weights.rows(), "a dense layer of %zu outputs is given %zu biases", weights.rows(), bias.size());
+    }
 
     dense_plan<In, Out, Weights, Activations> plan() const noexcept {
         return {extents<In>(extents<dyn>(weights.columns())), bias.shape()};
@@ -103,7 +107,9 @@ struct dense {
         return product_scratch_bytes<Isa>(weights, batch * (input.size() / weights.columns()));
     }
 
-    std::string describe() const { return sentence("dense ", weights.columns(), " -> ", weights.rows(), ": ", weights.describe()); }
+    std::string describe() const {
+        return sentence("dense ", weights.columns(), " -> ", weights.rows(), ": ", weights.describe(), Activations::note);
+    }
 
 private:
     template <class T, std::size_t... E>

@@ -124,8 +124,7 @@ concept takes_stages = requires {
     requires Layer::takes_stages;
 };
 
-/// Calls f(name, member) for each weight storage and parameter tensor of a layer or a network, in the order of a state dict:
-/// f(member_path, member).
+/// Calls f(member_path, member) for each weight storage and parameter tensor of a layer or a network, in the order of a state dict.
 template <class Layer, class F>
 void for_each_member(Layer& layer, F&& f) {
     using plain = std::remove_const_t<Layer>;
@@ -141,6 +140,15 @@ auto map_weights(const Layer& layer, F&& f) {
         return layer.map_weights(f);
     } else {
         return layer;
+    }
+}
+
+template <class Layer>
+std::string describe_layer(const Layer& layer) {
+    if constexpr (requires { layer.describe(); }) {
+        return layer.describe();
+    } else {
+        return "layer without a description";
     }
 }
 

@@ -28,8 +28,8 @@ struct fused {
         for_each_member(self.layer, f);
     }
     std::string describe() const {
-        return layer.describe() +
-               std::apply([](const auto&... f) { return (std::string() + ... + (" + " + f.describe())); }, stages);
+        return describe_layer(layer) +
+               std::apply([](const auto&... f) { return (std::string() + ... + (" + " + describe_layer(f))); }, stages);
     }
 };
 
@@ -53,6 +53,16 @@ struct pack_weights {
         }
     }
 };
+
+/// The layers of a network and of the networks in it, in order.
+template <class Layer>
+auto flatten(Layer layer) {
+    return std::tuple<Layer>(std::move(layer));
+}
+template <class... Layers>
+auto flatten(sequential<Layers...> network) {
+    return std::apply([](auto&&... l) { return std::tuple_cat(flatten(std::move(l))...); }, std::move(network.layers));
+}
 
 template <class... Done>
 auto fuse(std::tuple<Done...> done) {
@@ -121,7 +131,7 @@ auto prepare(const sequential<Layers...>& model) {
     static_assert(Isa::compiled, "pare: prepare<Isa>() for an instruction set that the compiler's flags do not allow");
     if constexpr (Isa::compiled) {
         auto network = std::apply([](auto... layer) { return detail::fuse(std::tuple<>(), std::move(layer)...); },
-                                  pare::map_weights(model, detail::pack_weights<Isa>{}).layers);
+                                  detail::flatten(pare::map_weights(model, detail::pack_weights<Isa>{})));
         return prepared<Isa, decltype(network)>(std::move(network));
     } else {
         return 0;  // so that the sentence above is the only error
@@ -180,7 +190,7 @@ std::string describe(const prepared<Isa, Model>& model) {
                 bytes += member.size() * sizeof(float);
             }
         });
-        text += sentence(std::size_t{index}, ": ", layer.describe(), ", ", out.size(), " outputs, ", bytes, " bytes\n");
+        text += sentence(std::size_t{index}, ": ", describe_layer(layer), ", ", out.size(), " outputs, ", bytes, " bytes\n");
     });
 #if !defined(__OPTIMIZE__) && !defined(_MSC_VER)
     text += "compiled without optimization: slow\n";

@@ -7,7 +7,7 @@
 
 PARE_NAMESPACE_BEGIN
 
-/// y = max(x, 0). torch.nn.ReLU.
+/// y = max(x, 0); NaN stays NaN. torch.nn.ReLU.
 struct relu {
     static constexpr keeps_shape plan() noexcept { return {}; }
 
@@ -17,7 +17,7 @@ struct relu {
     void forward(Context& ctx, tensor_view<const float, E...> x, tensor_view<float, E...> y) const noexcept {
         using V = simd::ops<typename Context::isa>;
         kernels::transform<typename Context::isa>(
-            ctx.executor, x.size(), y.data(), [](auto v) { return V::maximum(v, V::set(0.0f)); }, x.data());
+            ctx.executor, x.size(), y.data(), [](auto v) { return V::maximum(V::set(0.0f), v); }, x.data());
     }
 
     template <class Context, std::size_t... E>

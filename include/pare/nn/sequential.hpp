@@ -94,6 +94,12 @@ struct sequential {
         return largest;
     }
 
+    std::string describe() const {
+        std::string text;
+        std::apply([&](const auto&... l) { ((text += (text.empty() ? "" : " + ") + pare::describe_layer(l)), ...); }, layers);
+        return text;
+    }
+
     template <class Self, class F>
     static void members(Self& self, F&& f) {
         [&]<std::size_t... I>(std::index_sequence<I...>) {

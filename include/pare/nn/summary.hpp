@@ -13,7 +13,7 @@ struct model_summary {
     std::size_t bytes = 0;       // of what a deployed model stores: values, scales, indices, biases
 };
 
-/// What a model consists of. O(parameters).
+/// What a model consists of; one in training counts as frozen. O(parameters).
 template <class Model>
 model_summary summarize(const Model& model) {
     model_summary sum;
@@ -27,6 +27,11 @@ model_summary summarize(const Model& model) {
             sum.parameters += member.rows() * member.columns();
             sum.bytes += member.bytes();
             count(member.values);
+        } else if constexpr (requires { member.frozen(); }) {
+            const auto w = member.frozen();
+            sum.parameters += w.rows() * w.columns();
+            sum.bytes += w.bytes();
+            count(w.values);
         } else {
             sum.parameters += member.size();
             sum.bytes += member.size() * sizeof(float);

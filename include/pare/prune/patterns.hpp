@@ -17,11 +17,11 @@ PARE_NAMESPACE_BEGIN
 /// scores the one that comes first. A score that is NaN counts as the highest. O(N).
 struct unstructured {
     template <class Scores>
-    sparse_mask choose(const Scores& scores, std::size_t rows, std::size_t columns, float sparsity) const {
+    sparse_mask choose(const Scores& scores, std::size_t rows, std::size_t columns, double sparsity) const {
         sparse_mask mask(rows, columns);
         const std::size_t n = mask.size();
-        const double wanted = static_cast<double>(sparsity) * static_cast<double>(n);
-        const auto pruned = static_cast<std::size_t>(std::nearbyint(wanted));
+        PARE_ASSERT(sparsity >= 0.0 && sparsity <= 1.0, "expected a sparsity in [0, 1], got %g", sparsity);
+        const auto pruned = static_cast<std::size_t>(std::nearbyint(sparsity * static_cast<double>(n)));
         if (pruned == 0) {
             return mask;
         }

@@ -1,6 +1,8 @@
 #ifndef PARE_PRUNE_SPARSIFY_HPP
 #define PARE_PRUNE_SPARSIFY_HPP
 
+#include <optional>
+
 #include <pare/nn/layer.hpp>
 #include <pare/types/weight_matrix.hpp>
 
@@ -21,8 +23,18 @@ namespace detail {
 
 template <class Layout>
 struct sparsify_weights {
+    std::optional<error>* problem;
+
     template <class Element, class Activations>
-    auto operator()(const member_path&, const weight_matrix<Element, full>& w, Activations a) const {
+    auto operator()(const member_path& path, const weight_matrix<Element, full>& w, Activations a) const {
+        if (w.columns() > Layout::most_columns) {
+            *problem =
+                error{error_code::invalid_argument, sentence("sparsify: ", path.text(), ": expected at most ", Layout::most_columns,
+                                                             " inputs in this layout, found ", w.columns(), "; csr32 takes more")};
+            using structure = typename Layout::structure;
+            weight_matrix<Element, Layout> none(structure(w.rows(), w.columns(), [](std::size_t, std::size_t) { return false; }));
+            return mapped_weights<weight_matrix<Element, Layout>, Activations>{std::move(none), a};
+        }
         return mapped_weights<weight_matrix<Element, Layout>, Activations>{to_layout<Layout>(w), a};
     }
     template <class Weights, class Activations>
@@ -36,10 +48,14 @@ struct sparsify_weights {
 }  // namespace detail
 
 /// The model without its zero weights: every matrix in compressed sparse rows, or another sparse layout. Takes a model or a result
-/// of one.
+/// of one. Errors: more inputs than the layout can number.
 template <class Layout = csr, class Model>
 auto sparsify(const Model& model) {
-    return and_then(model, [](const auto& m) { return map_weights(m, detail::sparsify_weights<Layout>{}); });
+    return and_then(model, [](const auto& m) {
+        std::optional<error> problem;
+        auto sparse = map_weights(m, detail::sparsify_weights<Layout>{&problem});
+        return problem ? result<decltype(sparse)>(*std::move(problem)) : result<decltype(sparse)>(std::move(sparse));
+    });
 }
 
 PARE_NAMESPACE_END

@@ -45,12 +45,23 @@ struct quantize_float_weights {
 
 /// The model with its weights as qint8, symmetric, one scale per output channel (or per tensor), and with activations that are
 /// quantized row by row as they come, with the range that they have at that moment. torch.quantization.quantize_dynamic(model,
-/// dtype=qint8) with finer granularity. A sparse model stays sparse. Takes a model or a result of one. Errors: weights that are NaN
-/// or infinite.
+/// dtype=qint8) with finer granularity. A sparse model stays sparse. Takes a model or a result of one. Errors: weights or biases
+/// that are NaN or infinite.
 template <granularity Granularity = granularity::per_channel, class Model>
 auto quantize_dynamic(const Model& model) {
     return and_then(model, [](const auto& m) {
         std::optional<error> problem;
+        for_each_member(m, [&](const member_path& path, const auto& member) {
+            if constexpr (requires { member.extent(0); }) {
+                for (const float value : member) {
+                    if (!is_finite(value) && !problem) {
+                        problem = error{error_code::invalid_data,
+                                        sentence("quantize_dynamic: ", path.text(), ": expected finite numbers, found ",
+                                                 is_nan(value) ? "NaN" : "an infinity")};
+                    }
+                }
+            }
+        });
         auto quantized = map_weights(m, detail::quantize_float_weights<Granularity>{&problem});
         return problem ? result<decltype(quantized)>(*std::move(problem)) : result<decltype(quantized)>(std::move(quantized));
     });

@@ -16,7 +16,7 @@ qtensor<Q, E...> quantize(tensor_view<const float, E...> x, granularity g = gran
         const float* const values = x.data() + c * n;
         const kernels::value_range range = kernels::range_of<Isa>(values, n);
         quantized.parameters[c] = affine_quantization<Q>(range.min, range.max);
-        kernels::quantize_values<Isa>(values, n, quantized.parameters[c], range.finite, quantized.values.data() + c * n);
+        kernels::quantize_values<Isa>(values, n, quantized.parameters[c], range.bounded, quantized.values.data() + c * n);
     }
     return quantized;
 }

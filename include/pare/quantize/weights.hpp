@@ -13,7 +13,7 @@
 PARE_NAMESPACE_BEGIN
 
 /// w as qint8 in the narrow range [-127, 127] and the same layout: scale = max |w| / 127 of each row, or of the whole matrix; q =
-/// RNE(w * (1 / scale)). `name` is what errors call the weights. Errors: a weight that is NaN or infinite.
+/// RNE(w * (1 / scale)). `name` is what errors call the weights. Errors: a weight that is NaN, infinite or larger than 2^62.
 template <class Layout>
 result<weight_matrix<qint8, Layout>> quantize_weights(const weight_matrix<float, Layout>& w, granularity g,
                                                       std::string_view name = "weight") {
@@ -27,6 +27,10 @@ result<weight_matrix<qint8, Layout>> quantize_weights(const weight_matrix<float,
                                      " at row ", row, ", column ", column)};
         }
         const float size = value < 0.0f ? -value : value;
+        if (size > largest_range && !problem) {
+            problem = error{error_code::invalid_data, sentence("quantize: ", name, ": expected weights of at most 2^62, found ",
+                                                               value, " at row ", row, ", column ", column)};
+        }
         magnitude[row] = size > magnitude[row] ? size : magnitude[row];
     });
     if (problem) {

@@ -1,6 +1,7 @@
 #ifndef PARE_SIMD_BATCH_HPP
 #define PARE_SIMD_BATCH_HPP
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -46,10 +47,12 @@ struct xsimd_ops {
     PARE_INLINE static void store_partial(float* p, f32 v, std::size_t n) noexcept { store_through_copy(p, v, n); }
     PARE_INLINE static void store_partial(std::int32_t* p, i32 v, std::size_t n) noexcept { store_through_copy(p, v, n); }
 
-    /// a * b + c, rounded once where the instruction set has the instruction.
+    /// a * b + c, rounded once where the instruction set has the instruction, else twice.
     PARE_INLINE static f32 fma(f32 a, f32 b, f32 c) noexcept { return xsimd::fma(a, b, c); }
     PARE_INLINE static i32 fma(i32 a, i32 b, i32 c) noexcept { return a * b + c; }
-    /// For operands that are not NaN.
+    PARE_INLINE static float fma(float a, float b, float c) noexcept { return std::fma(a, b, c); }
+    PARE_INLINE static std::int32_t fma(std::int32_t a, std::int32_t b, std::int32_t c) noexcept { return a * b + c; }
+    /// For operands that are not NaN; but maximum(a, NaN) is NaN.
     PARE_INLINE static f32 minimum(f32 a, f32 b) noexcept { return (xsimd::min)(a, b); }
     PARE_INLINE static f32 maximum(f32 a, f32 b) noexcept { return (xsimd::max)(a, b); }
     PARE_INLINE static i32 maximum(i32 a, i32 b) noexcept { return (xsimd::max)(a, b); }

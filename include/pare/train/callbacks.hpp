@@ -20,13 +20,12 @@ public:
     template <class Model>
     void on_epoch_end(Model& model, training_state& state) const {
         serial_executor serial;
-        std::size_t errors = 0;
-        if (executor_ != nullptr) {
-            errors = count_errors(model, *data_, *executor_);
+        const auto errors = executor_ != nullptr ? count_errors(model, *data_, *executor_) : count_errors(model, *data_, serial);
+        if (errors) {
+            state.validation_error = static_cast<double>(*errors) / static_cast<double>(data_->size());
         } else {
-            errors = count_errors(model, *data_, serial);
+            state.problem = errors.error();
         }
-        state.validation_error = static_cast<double>(errors) / static_cast<double>(data_->size());
     }
 
 private:
@@ -42,6 +41,9 @@ public:
 
     template <class Model>
     void on_epoch_end(Model&, training_state& state) {
+        if (state.epoch == 0) {
+            *this = early_stopping(patience_, min_delta_);
+        }
         const double now = state.validation_error >= 0.0 ? state.validation_error : state.mean_loss;
         if (now < best_ - min_delta_) {
             best_ = now;
@@ -75,7 +77,12 @@ public:
     }
     template <class Model>
     void on_epoch_end(Model&, const training_state& state) {
-        print(state, state.step_in_epoch, state.epoch + 1 == state.epochs || state.stop ? '\n' : '\r');
+        print(state, state.step_in_epoch, '\r');
+    }
+    template <class Model>
+    void on_fit_end(Model&, const training_state&) {
+        std::fputc('\n', out_);
+        std::fflush(out_);
     }
 
 private:

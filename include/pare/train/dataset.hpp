@@ -4,12 +4,14 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include <pare/core/aligned.hpp>
 #include <pare/core/extents.hpp>
 #include <pare/core/result.hpp>
+#include <pare/types/quantization.hpp>
 
 PARE_NAMESPACE_BEGIN
 
@@ -31,8 +33,12 @@ template <class Element, std::size_t... E>
 class labeled_data {
 public:
     /// `inputs` holds labels.size() samples one after the other; labels are in [0, classes). `name` is what errors call it.
+    /// Errors: no sample at all, another number of inputs, one that is NaN or infinite, labels out of range.
     static result<labeled_data> make(std::string_view name, extents<E...> shape, std::size_t classes, aligned_array<Element> inputs,
                                      std::vector<std::int32_t> labels) {
+        if (classes == 0) {
+            return error{error_code::invalid_argument, sentence(name, ": expected at least one class, found none")};
+        }
         if (labels.empty()) {
             return error{error_code::invalid_data, sentence(name, ": expected at least one sample, found none")};
         }
@@ -44,6 +50,14 @@ public:
             if (labels[i] < 0 || static_cast<std::size_t>(labels[i]) >= classes) {
                 return error{error_code::invalid_data,
                              sentence(name, ": expected labels from 0 to ", classes - 1, ", found ", labels[i], " at sample ", i)};
+            }
+        }
+        if constexpr (std::same_as<Element, float>) {
+            for (std::size_t i = 0; i < inputs.size(); ++i) {
+                if (!is_finite(inputs[i])) {
+                    return error{error_code::invalid_data, sentence(name, ": expected finite inputs, found ", inputs[i],
+                                                                    " at sample ", i / shape.size(), ", input ", i % shape.size())};
+                }
             }
         }
         labeled_data data;
@@ -81,6 +95,25 @@ private:
     aligned_array<Element> inputs_;
     std::vector<std::int32_t> labels_;
 };
+
+namespace detail {
+
+/// How the samples of a data set fail to be inputs of a model, if they do. `who` begins the sentence.
+template <dataset Data, class Shape>
+std::optional<error> shape_problem(const char* who, const Data& data, const Shape& input) {
+    constexpr std::size_t given = static_size(std::remove_cvref_t<decltype(data.sample_shape())>{});
+    constexpr std::size_t taken = static_size(Shape{});
+    static_assert(given == taken || given == dyn || taken == dyn,
+                  "pare: a sample of the data set must have as many numbers as the model has inputs");
+    if (data.sample_shape().size() == input.size()) {
+        return std::nullopt;
+    }
+    return error{error_code::invalid_argument,
+                 sentence(who, ": the model takes ", input.size(), " inputs; a sample of the data has ", data.sample_shape().size(),
+                          " numbers")};
+}
+
+}  // namespace detail
 
 /// What a loss is told about the samples whose outputs it judges.
 struct minibatch {

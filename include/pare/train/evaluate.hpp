@@ -2,6 +2,7 @@
 #define PARE_TRAIN_EVALUATE_HPP
 
 #include <algorithm>
+#include <optional>
 #include <vector>
 
 #include <pare/nn/freeze.hpp>
@@ -11,9 +12,13 @@
 PARE_NAMESPACE_BEGIN
 
 /// Runs a prepared model over a data set and calls use(first index, labels, outputs [batch, outputs]) for each batch, in order.
+/// Errors: samples that do not fit the model.
 template <class Isa, class Model, dataset Data, executor Executor, class Use>
-void run_over(const prepared<Isa, Model>& model, const Data& data, Executor& exec, const Use& use) {
+std::optional<error> run_over(const prepared<Isa, Model>& model, const Data& data, Executor& exec, const Use& use) {
     constexpr std::size_t batch_size = 256;
+    if (auto problem = detail::shape_problem("run_over", data, model.model().plan().input_shape())) {
+        return problem;
+    }
     const std::size_t outputs = model.output_size();
     aligned_array<float> inputs(batch_size * model.input_size());
     aligned_array<float> y(batch_size * outputs);
@@ -29,25 +34,27 @@ void run_over(const prepared<Isa, Model>& model, const Data& data, Executor& exe
         run(model, {inputs.data(), batch * model.input_size()}, {y.data(), batch * outputs}, space, exec);
         use(first, std::span<const std::int32_t>(labels.data(), batch), matrix_view<const float>(y.data(), batch, outputs));
     }
+    return std::nullopt;
 }
 
 /// How many samples a prepared model puts into the wrong class: the greatest output, the first of equals, is not at the label.
+/// Errors: samples that do not fit the model.
 template <class Isa, class Model, dataset Data, executor Executor = serial_executor>
-std::size_t count_errors(const prepared<Isa, Model>& model, const Data& data, Executor&& exec = {}) {
+result<std::size_t> count_errors(const prepared<Isa, Model>& model, const Data& data, Executor&& exec = {}) {
     std::size_t errors = 0;
-    run_over(model, data, exec, [&](std::size_t, auto labels, auto y) {
+    auto problem = run_over(model, data, exec, [&](std::size_t, auto labels, auto y) {
         for (std::size_t i = 0; i < y.rows; ++i) {
             const auto best = std::max_element(y.row(i), y.row(i) + y.columns) - y.row(i);
             errors += best != labels[i];
         }
     });
-    return errors;
+    return problem ? result<std::size_t>(*std::move(problem)) : result<std::size_t>(errors);
 }
 
-/// The same for a model, prepared on the way; one in training is frozen first.
-template <class Isa = isa::native, class... Layers, dataset Data, class Executor = serial_executor>
-std::size_t count_errors(const sequential<Layers...>& model, const Data& data, Executor&& exec = {}) {
-    return count_errors(prepare<Isa>(freeze(model)), data, exec);
+/// The same for a model, or a result of one, prepared on the way; one in training is frozen first.
+template <class Isa = isa::native, class Model, dataset Data, executor Executor = serial_executor>
+result<std::size_t> count_errors(const Model& model, const Data& data, Executor&& exec = {}) {
+    return and_then(prepare<Isa>(freeze(model)), [&](const auto& ready) { return count_errors(ready, data, exec); });
 }
 
 PARE_NAMESPACE_END

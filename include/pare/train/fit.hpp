@@ -44,6 +44,14 @@ void update(Executor& exec, const Optimizer& optimizer, std::span<float> w, cons
     });
 }
 
+inline bool all_finite(std::span<const float> values) noexcept {
+    bool finite = true;
+    for (const float value : values) {
+        finite &= is_finite(value);
+    }
+    return finite;
+}
+
 /// The training loop of fit().
 template <class Isa, class Model, class Data, class Loss, class Optimizer, class... Extras>
 result<fit_report> train(Model& model, const Data& data, const Loss& loss, const Optimizer& optimizer, const fit_options& options,
@@ -57,10 +65,17 @@ result<fit_report> train(Model& model, const Data& data, const Loss& loss, const
                      sentence("fit: expected at least one sample and a batch size of at least 1, got ", std::size_t{data.size()},
                               " samples and a batch size of ", options.batch_size)};
     }
-    if (data.sample_shape().size() != sample.size() || data.classes() > classes) {
-        return error{error_code::invalid_argument,
-                     sentence("fit: the model takes ", sample.size(), " inputs and gives ", classes, " outputs; the data has ",
-                              data.sample_shape().size(), " inputs and ", std::size_t{data.classes()}, " classes")};
+    if (auto problem = shape_problem("fit", data, sample)) {
+        return *std::move(problem);
+    }
+    if (data.classes() > classes) {
+        return error{error_code::invalid_argument, sentence("fit: the model gives ", classes, " outputs; the data has ",
+                                                            std::size_t{data.classes()}, " classes")};
+    }
+    if constexpr (requires { loss.problem(data.size(), classes); }) {
+        if (auto problem = loss.problem(data.size(), classes)) {
+            return *std::move(problem);
+        }
     }
 
     std::vector<std::span<float>> parameters;
@@ -81,15 +96,19 @@ result<fit_report> train(Model& model, const Data& data, const Loss& loss, const
     context<Isa, std::remove_reference_t<decltype(exec)>> ctx{exec, scratch.scratch()};
 
     training_state state;
+    const auto diverged = [&](const char* what) {
+        return error{error_code::diverged, sentence("fit: expected finite numbers, found ", what, " at step ", state.step,
+                                                    " (epoch ", state.epoch, "); a smaller learning rate may help")};
+    };
     state.epochs = options.epochs;
     state.steps_per_epoch = (data.size() + batch_size - 1) / batch_size;
-    for (; state.epoch < options.epochs && !state.stop; ++state.epoch) {
+    for (; state.epoch < options.epochs && !state.stop && !state.problem; ++state.epoch) {
         for (std::size_t i = 0; i < order.size(); ++i) {
             order[i] = i;
         }
-        shuffle(order, random_numbers(options.shuffle_seed, state.epoch));
+        shuffle(order, random_numbers(options.shuffle_seed, (std::uint64_t{1} << 32) + state.epoch));
         double loss_sum = 0.0;
-        for (state.step_in_epoch = 0; state.step_in_epoch < state.steps_per_epoch && !state.stop;
+        for (state.step_in_epoch = 0; state.step_in_epoch < state.steps_per_epoch && !state.stop && !state.problem;
              ++state.step_in_epoch, ++state.step) {
             const std::size_t first = state.step_in_epoch * batch_size;
             const std::size_t batch = (std::min)(batch_size, order.size() - first);
@@ -104,9 +123,8 @@ result<fit_report> train(Model& model, const Data& data, const Loss& loss, const
                 loss(matrix_view<const float>(y.data(), batch, classes), minibatch{indices, {labels.data(), batch}},
                      matrix_view<float>(output_gradient.data(), batch, classes));
             if (!is_finite(static_cast<float>(batch_loss))) {
-                return error{error_code::diverged,
-                             sentence("fit: expected a finite loss, found ", batch_loss, " at step ", state.step, " (epoch ",
-                                      state.epoch, "); a smaller learning rate may help")};
+                state.problem = diverged("a loss that is NaN or infinite");
+                break;
             }
             backward_pass(ctx, model, tape, x, batch_of(static_cast<const float*>(output_gradient.data()), batch, sample_shape(y)),
                           batch_of(static_cast<float*>(nullptr), batch, sample),
@@ -121,9 +139,17 @@ result<fit_report> train(Model& model, const Data& data, const Loss& loss, const
             state.mean_loss = loss_sum / static_cast<double>(first + batch);
             (call_on_step_end(extras, model, state), ...);
         }
-        (call_on_epoch_end(extras, model, state), ...);
+        if (!state.problem && !std::ranges::all_of(parameters, all_finite)) {
+            state.problem = diverged("a parameter that is NaN or infinite");
+        }
+        if (!state.problem) {
+            (call_on_epoch_end(extras, model, state), ...);
+        }
     }
     (call_on_fit_end(extras, model, state), ...);
+    if (state.problem) {
+        return *std::move(state.problem);
+    }
     return fit_report{state.epoch, state.step, state.mean_loss};
 }
 
@@ -139,10 +165,11 @@ result<fit_report> train(Model& model, const Data& data, const Loss& loss, const
 ///
 /// The result depends on the model, the data, the options and the instruction set alone, to the bit: not on the executor. Memory:
 /// the parameters and their gradients, the optimizer's slots, and the outputs of all layers for one batch, allocated before the
-/// first step. Errors: an empty data set or batch, shapes that do not fit the model, a loss that is not finite.
+/// first step. Errors: an empty data set or batch, shapes that do not fit the model, a loss or (looked at after each epoch)
+/// parameters that are not finite.
 template <class Isa = isa::native, class... Layers, dataset Data, class Loss, class Optimizer, class... Extras>
 result<fit_report> fit(sequential<Layers...>& model, const Data& data, const Loss& loss, const Optimizer& optimizer,
-                       const fit_options& options, Extras&&... extras) {
+                       const fit_options& options = {}, Extras&&... extras) {
     constexpr bool trainable = sequential<Layers...>::trainable;
     constexpr bool known = (detail::is_extra<std::remove_reference_t<Extras>, sequential<Layers...>> && ...);
     static_assert(trainable, "pare: fit() trains float weights; this storage cannot be trained");

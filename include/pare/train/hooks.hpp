@@ -2,12 +2,15 @@
 #define PARE_TRAIN_HOOKS_HPP
 
 #include <cstddef>
+#include <optional>
 
 #include <pare/core/executor.hpp>
+#include <pare/core/result.hpp>
 
 PARE_NAMESPACE_BEGIN
 
-/// Where a training run stands: what callbacks see. One of them may set `stop`; the step in hand is finished.
+/// Where a training run stands: what callbacks see. One of them may set `stop`: the step in hand is finished; or `problem`, with
+/// which the run fails.
 struct training_state {
     std::size_t epoch = 0;  // from 0
     std::size_t epochs = 0;
@@ -17,6 +20,7 @@ struct training_state {
     double mean_loss = 0.0;          // of this epoch, so far
     double validation_error = -1.0;  // the fraction of errors, where a callback measures it
     bool stop = false;
+    std::optional<error> problem;
 };
 
 namespace detail {

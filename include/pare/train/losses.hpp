@@ -9,7 +9,8 @@
 PARE_NAMESPACE_BEGIN
 
 /// A loss is a function object: double operator()(logits [batch, classes], minibatch, gradient [batch, classes]) const returns the
-/// mean over the batch and stores its derivative by the logits.
+/// mean over the batch and stores its derivative by the logits. One that fits only some data may say so before training:
+/// std::optional<error> problem(samples, outputs) const.
 
 namespace detail {
 

@@ -25,6 +25,8 @@ struct sequential_tape {
     auto output(std::size_t batch) const noexcept { return std::get<sizeof...(Tapes) - 1>(tapes).output(batch); }
 };
 
+template <class... Layers, class Shape>
+auto make_tape(const sequential<Layers...>& network, std::size_t batch, const Shape& input);
 template <class Layer, class Shape>
 auto make_tape(const Layer& layer, std::size_t batch, const Shape& input) {
     const auto out = layer.plan().output_shape(input);
@@ -59,18 +61,25 @@ std::size_t parameter_count(const Layer& layer) {
     return count;
 }
 
+template <std::size_t I = 0, class Context, class... Layers, class... Tapes, class X>
+void forward_pass(Context& ctx, const sequential<Layers...>& network, sequential_tape<Tapes...>& tape, const X& x) noexcept;
+
 template <class Context, class Layer, class Shape, class X>
 void forward_pass(Context& ctx, const Layer& layer, leaf_tape<Shape>& tape, const X& x) noexcept {
     layer.forward(ctx, x, batch_of(tape.y.data(), x.extent(0), tape.shape));
 }
 
-template <std::size_t I = 0, class Context, class... Layers, class... Tapes, class X>
+template <std::size_t I, class Context, class... Layers, class... Tapes, class X>
 void forward_pass(Context& ctx, const sequential<Layers...>& network, sequential_tape<Tapes...>& tape, const X& x) noexcept {
     if constexpr (I < sizeof...(Layers)) {
         forward_pass(ctx, std::get<I>(network.layers), std::get<I>(tape.tapes), x);
         forward_pass<I + 1>(ctx, network, tape, std::get<I>(tape.tapes).output(x.extent(0)));
     }
 }
+
+template <class Context, class... Layers, class... Tapes, class X, class Dy, class Dx>
+void backward_pass(Context& ctx, const sequential<Layers...>& network, sequential_tape<Tapes...>& tape, const X& x, const Dy& dy,
+                   const Dx& dx, std::span<float> gradient) noexcept;
 
 template <class Context, class Layer, class Shape, class X, class Dy, class Dx>
 void backward_pass(Context& ctx, const Layer& layer, leaf_tape<Shape>& tape, const X& x, const Dy& dy, const Dx& dx,

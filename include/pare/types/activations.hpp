@@ -5,16 +5,16 @@
 
 PARE_NAMESPACE_BEGIN
 
-/// How a layer treats what flows into it.
+/// How a layer treats what flows into it. `note` is for describe().
 
 /// As the floats that they are.
 struct as_float {
-    static constexpr const char* name = "float activations";
+    static constexpr const char* note = "";
 };
 
 /// Quantized to quint8 on the way in, each row (sample) with the range that it has at that moment.
 struct dynamic_range {
-    static constexpr const char* name = "dynamic quint8 activations per row";
+    static constexpr const char* note = ", activations quantized per row";
 };
 
 PARE_NAMESPACE_END

@@ -25,14 +25,15 @@ struct basic_csr {
         /// Stores the elements for which keep(row, column) is true.
         template <class Keep>
         structure(std::size_t rows, std::size_t columns, const Keep& keep) : rows_(rows), columns_(columns), row_begin_(rows + 1) {
-            PARE_ASSERT(columns <= most_columns, "a csr layout with %zu-byte indices holds at most %zu columns, got %zu; use csr32",
-                        sizeof(Index), most_columns, columns);
             for (std::size_t r = 0; r < rows; ++r) {
                 row_begin_[r + 1] = row_begin_[r];
                 for (std::size_t c = 0; c < columns; ++c) {
                     row_begin_[r + 1] += keep(r, c) ? 1u : 0u;
                 }
             }
+            PARE_ASSERT(columns <= most_columns || row_begin_[rows] == 0,
+                        "a csr layout with %zu-byte indices holds at most %zu columns, got %zu; use csr32", sizeof(Index),
+                        most_columns, columns);
             column_ = aligned_array<Index>(row_begin_[rows]);
             for (std::size_t r = 0, i = 0; r < rows; ++r) {
                 for (std::size_t c = 0; c < columns; ++c) {

@@ -39,9 +39,10 @@ PARE_INLINE std::int32_t round_half_even(float x) noexcept {
     return std::bit_cast<std::int32_t>(opaque(opaque(x) + 12582912.0f)) - 0x4B400000;
 }
 
-/// Ranges are clamped to +-2^126, so that their width is finite; scales are at least 2^-60, so that products of two of them are
-/// normal numbers and hosts that flush denormals compute the same.
-inline constexpr float largest_range = 0x1p126f;
+/// Ranges are clamped to +-2^62 and scales are at least 2^-60, so that a product of two scales neither overflows nor is denormal:
+/// no NaN comes up. Ranges narrower than 2^-100 count as empty: hosts that flush denormals compute the same.
+inline constexpr float largest_range = 0x1p62f;
+inline constexpr float smallest_range = 0x1p-100f;
 inline constexpr float smallest_scale = 0x1p-60f;
 
 /// The affine quantization that spends all of Q's integers on [min, max] extended to contain zero, which it represents exactly:
@@ -51,7 +52,7 @@ template <class Q>
 inline quantization affine_quantization(float min, float max) noexcept {
     min = min < -largest_range ? -largest_range : min < 0.0f ? min : 0.0f;
     max = max > largest_range ? largest_range : max > 0.0f ? max : 0.0f;
-    if (min == max) {
+    if (max - min < smallest_range) {
         return {};
     }
     float scale = exact_divide(max - min, static_cast<float>(Q::largest - Q::smallest));
@@ -64,7 +65,7 @@ inline quantization affine_quantization(float min, float max) noexcept {
 template <class Q>
 inline quantization symmetric_quantization(float magnitude) noexcept {
     magnitude = magnitude > largest_range ? largest_range : magnitude;
-    if (magnitude == 0.0f) {
+    if (magnitude < smallest_range) {
         return {};
     }
     const float scale = exact_divide(magnitude, static_cast<float>(Q::largest));

@@ -47,8 +47,12 @@ public:
     /// Sets the numbers that are not kept to zero. `values` has size() elements.
     template <class T>
     void apply(T* values) const noexcept {
-        for (std::size_t i = 0; i < size(); ++i) {
-            values[i] = keeps(i) ? values[i] : T{};
+        for (std::size_t first = 0; first < size(); first += 64) {
+            const std::uint64_t word = words_[first / 64];
+            const std::size_t count = size() - first < 64 ? size() - first : 64;
+            for (std::size_t i = 0; word != ~std::uint64_t{0} && i < count; ++i) {
+                values[first + i] = (word >> i & 1u) != 0 ? values[first + i] : T{};
+            }
         }
     }
 

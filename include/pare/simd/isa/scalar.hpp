@@ -49,7 +49,7 @@ struct ops<isa::scalar> {
         }
     }
 
-    PARE_INLINE static f32 fma(f32 a, f32 b, f32 c) noexcept { return a * b + c; }
+    PARE_INLINE static f32 fma(f32 a, f32 b, f32 c) noexcept { return pare::opaque(a * b) + c; }
     PARE_INLINE static i32 fma(i32 a, i32 b, i32 c) noexcept { return a * b + c; }
     PARE_INLINE static f32 minimum(f32 a, f32 b) noexcept { return a < b ? a : b; }
     PARE_INLINE static f32 maximum(f32 a, f32 b) noexcept { return a > b ? a : b; }
