@@ -3,7 +3,9 @@
 #include <limits>
 #include <vector>
 
+#include <pare/core/random.hpp>
 #include <pare/simd/isa.hpp>
+#include <pare/types/quantization.hpp>
 
 #include "../catch.hpp"
 #include "../guarded.hpp"
@@ -99,4 +101,23 @@ TEST_CASE("NaN becomes zero and nothing else changes") {
         V::store(lanes, V::nan_to_zero(V::set(x)));
         CHECK(lanes[V::lanes - 1] == 0.0f);
     }
+}
+
+TEST_CASE("a fused multiply-add rounds once where the instruction set has it, else twice, for vectors as for numbers") {
+    const bool fused = !std::is_same_v<test_isa, isa::scalar> && !std::is_same_v<test_isa, isa::sse4_1>;
+    const random_numbers random(seed{9}, 0);
+    std::size_t differ = 0;
+    for (std::size_t i = 0; i < 1000; ++i) {
+        const float a = random.uniform(3 * i, -1.0f, 1.0f);
+        const float b = random.uniform(3 * i + 1, -1.0f, 1.0f);
+        const float c = random.uniform(3 * i + 2, -1.0f, 1.0f);
+        const float twice = exact_multiply(a, b) + c;
+        const float expected = fused ? std::fma(a, b, c) : twice;
+        alignas(64) float lanes[V::lanes];
+        V::store(lanes, V::fma(V::set(a), V::set(b), V::set(c)));
+        REQUIRE(lanes[0] == expected);
+        REQUIRE(V::fma(a, b, c) == expected);
+        differ += twice != std::fma(a, b, c);
+    }
+    CHECK(differ > 100);  // the numbers tell the two apart
 }
