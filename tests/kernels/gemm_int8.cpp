@@ -108,6 +108,15 @@ TEST_CASE("gemm_int8 equals the plain loops at every small size") {
     }
 }
 
+TEST_CASE("gemm_int8 equals the plain loops where few rows meet many panels") {
+    for (std::size_t m = 1; m <= 4; ++m) {
+        for (const std::size_t n : {128u, 384u, 777u, 1024u}) {
+            check<test_isa, std::uint8_t>({m, n, 33});
+            check<test_isa, std::int8_t>({m, n, 7}, -128);
+        }
+    }
+}
+
 TEST_CASE("gemm_int8 takes weights that contain -128") {
     for (const auto& s : {shape{1, 1, 1}, shape{3, 17, 5}, shape{7, 65, 64}, shape{13, 40, 129}}) {
         check<test_isa, std::uint8_t>(s, -128);

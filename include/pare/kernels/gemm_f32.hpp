@@ -45,50 +45,69 @@ struct gemm_f32_kernel {
 
     using tile_function = void (*)(strided_f32 a, const float* b, std::size_t k, float* out);
 
-    /// out [Rows, Vectors * lanes] = a [Rows, k] * one panel b [k, Vectors * lanes].
-    template <std::size_t Rows, std::size_t Vectors>
+    /// out [Rows, Panels * Vectors * lanes] = a [Rows, k] * panels of b [k, Vectors * lanes].
+    template <std::size_t Rows, std::size_t Vectors, std::size_t Panels>
     PARE_FLATTEN static void multiply_tile(strided_f32 a, const float* b, std::size_t k, float* out) {
-        typename V::f32 sum[Rows][Vectors];
+        constexpr std::size_t columns = Panels * Vectors;
+        typename V::f32 sum[Rows][columns];
         PARE_UNROLL for (std::size_t r = 0; r < Rows; ++r) {
-            PARE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) {
-                sum[r][v] = V::set(0.0f);
+            PARE_UNROLL for (std::size_t c = 0; c < columns; ++c) {
+                sum[r][c] = V::set(0.0f);
             }
         }
+        const std::size_t panel_size = layout::width * k;
+        const auto load = [&](std::size_t c) { return V::load(b + c / Vectors * panel_size + c % Vectors * V::lanes); };
         const float* x = a.data;
         for (std::size_t i = 0; i < k; ++i, x += a.column_stride, b += Vectors * V::lanes) {
-            typename V::f32 w[Vectors];
-            PARE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) {
-                w[v] = V::load(b + v * V::lanes);
-            }
-            PARE_UNROLL for (std::size_t r = 0; r < Rows; ++r) {
-                const auto xr = V::set(x[r * a.row_stride]);
-                PARE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) {
-                    sum[r][v] = V::fma(xr, w[v], sum[r][v]);
+            if constexpr (Panels > 1) {  // few rows: they stay in registers while weights stream past
+                typename V::f32 xr[Rows];
+                PARE_UNROLL for (std::size_t r = 0; r < Rows; ++r) {
+                    xr[r] = V::set(x[r * a.row_stride]);
+                }
+                PARE_UNROLL for (std::size_t c = 0; c < columns; ++c) {
+                    const auto w = load(c);
+                    PARE_UNROLL for (std::size_t r = 0; r < Rows; ++r) {
+                        sum[r][c] = V::fma(xr[r], w, sum[r][c]);
+                    }
+                }
+            } else {
+                typename V::f32 w[columns];
+                PARE_UNROLL for (std::size_t c = 0; c < columns; ++c) {
+                    w[c] = load(c);
+                }
+                PARE_UNROLL for (std::size_t r = 0; r < Rows; ++r) {
+                    const auto xr = V::set(x[r * a.row_stride]);
+                    PARE_UNROLL for (std::size_t c = 0; c < columns; ++c) {
+                        sum[r][c] = V::fma(xr, w[c], sum[r][c]);
+                    }
                 }
             }
         }
         PARE_UNROLL for (std::size_t r = 0; r < Rows; ++r) {
-            PARE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) {
-                V::store(out + (r * Vectors + v) * V::lanes, sum[r][v]);
+            PARE_UNROLL for (std::size_t c = 0; c < columns; ++c) {
+                V::store(out + (r * columns + c) * V::lanes, sum[r][c]);
             }
         }
     }
 
-    template <std::size_t Rows, std::size_t Vectors>
+    template <std::size_t Rows, std::size_t Vectors, std::size_t Panels>
     struct pick {
-        static constexpr tile_function value = &multiply_tile<Rows, Vectors>;
+        static constexpr tile_function value = &multiply_tile<Rows, Vectors, Panels>;
     };
 
-    /// One register tile with its epilogue: rows [row, row + rows), columns of `panel`, which lies packed at b.
-    template <class Epilogue>
-    static void run_tile(strided_f32 a, const float* b, std::size_t k, std::size_t row, std::size_t rows, std::size_t column,
-                         std::size_t columns, const Epilogue& epilogue) noexcept {
-        static constexpr auto functions = tile_table<tile, pick>();
-        alignas(64) float sums[tile.rows * tile.vectors * V::lanes];
-        const std::size_t vectors = layout::padded(columns) / V::lanes;
-        a.data += row * a.row_stride;
-        functions[(rows - 1) * tile.vectors + vectors - 1](a, b, k, sums);
-        epilogue.template finish<Isa>(sums, vectors * V::lanes, row, rows, column, columns);
+    /// C [m, n] with columns from `first_column` on = A [m, k] * B [k, n], packed at b.
+    template <class Executor, class Epilogue>
+    static void multiply(Executor& executor, std::size_t m, std::size_t n, std::size_t k, strided_f32 a, const float* b,
+                         std::size_t first_column, const Epilogue& epilogue) {
+        for_each_tile<Isa, tile>(executor, m, n, k, [&](std::size_t row, std::size_t rows, std::size_t panel, std::size_t panels) {
+            alignas(64) float sums[tile.rows * tile.vectors * V::lanes];
+            const std::size_t column = panel * layout::width;
+            const std::size_t vectors = layout::vectors(n, panel);
+            const auto multiply_rows = tile_table<tile, pick>::find(rows, vectors, panels);
+            multiply_rows({a.data + row * a.row_stride, a.row_stride, a.column_stride}, b + column * k, k, sums);
+            epilogue.template finish<Isa>(sums, panels * vectors * V::lanes, row, rows, first_column + column,
+                                          panels > 1 ? panels * layout::width : layout::columns(n, panel));
+        });
     }
 };
 
@@ -96,12 +115,7 @@ struct gemm_f32_kernel {
 template <class Isa, class Executor, class Epilogue>
 PARE_NOINLINE void gemm_f32_packed(Executor& executor, std::size_t m, std::size_t n, std::size_t k, strided_f32 a, const float* b,
                                    const Epilogue& epilogue) {
-    using kernel = gemm_f32_kernel<Isa>;
-    using layout = typename kernel::layout;
-    for_each_tile<kernel::tile.rows>(
-        executor, m, layout::count(n), layout::width, k, [&](std::size_t row, std::size_t rows, std::size_t p) {
-            kernel::run_tile(a, b + p * layout::width * k, k, row, rows, p * layout::width, layout::columns(n, p), epilogue);
-        });
+    gemm_f32_kernel<Isa>::multiply(executor, m, n, k, a, b, 0, epilogue);
 }
 
 /// How many numbers gemm_f32 packs at a time, about a megabyte, and how many columns of B that is.
@@ -145,11 +159,7 @@ PARE_NOINLINE void gemm_f32(Executor& executor, arena scratch, std::size_t m, st
         } else {
             executor.for_each(layout::count(columns), pack);
         }
-        for_each_tile<kernel::tile.rows>(executor, m, layout::count(columns), layout::width, k,
-                                         [&](std::size_t row, std::size_t rows, std::size_t p) {
-                                             kernel::run_tile(a, packed + p * layout::width * k, k, row, rows,
-                                                              first + p * layout::width, layout::columns(columns, p), epilogue);
-                                         });
+        kernel::multiply(executor, m, columns, k, a, packed, first, epilogue);
     }
 }
 

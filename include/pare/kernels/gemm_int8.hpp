@@ -56,27 +56,45 @@ struct gemm_int8_kernel {
     using tile_function = void (*)(const A* a, std::size_t a_stride, const std::int8_t* b, const std::int32_t* column_sums,
                                    std::size_t k, std::int32_t* out);
 
-    /// out [Rows, Vectors * lanes] = a [Rows, k] * one panel b [k / depth, Vectors * lanes, depth].
-    template <class A, std::size_t Rows, std::size_t Vectors>
+    /// out [Rows, Panels * Vectors * lanes] = a [Rows, k] * panels of b [k / depth, Vectors * lanes, depth].
+    template <class A, std::size_t Rows, std::size_t Vectors, std::size_t Panels>
     PARE_FLATTEN static void multiply_tile(const A* a, std::size_t a_stride, const std::int8_t* b, const std::int32_t* column_sums,
                                            std::size_t k, std::int32_t* out) {
         constexpr std::int32_t correction = simd::shift_correction<Isa, A>;
-        typename V::i32 sum[Rows][Vectors];
-        PARE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) {
-            const auto start = correction == 0 ? V::set(std::int32_t{0}) : V::load(column_sums + v * V::lanes) * V::set(correction);
+        constexpr std::size_t columns = Panels * Vectors;
+        const std::size_t panel_size = layout::width * padded_depth(k);
+        typename V::i32 sum[Rows][columns];
+        PARE_UNROLL for (std::size_t c = 0; c < columns; ++c) {
+            const auto start = correction == 0 ? V::set(std::int32_t{0}) : V::load(column_sums + c * V::lanes) * V::set(correction);
             PARE_UNROLL for (std::size_t r = 0; r < Rows; ++r) {
-                sum[r][v] = start;
+                sum[r][c] = start;
             }
         }
+        const auto load = [&](const std::int8_t* group, std::size_t c) {
+            return V::load_weights(group + c / Vectors * panel_size + c % Vectors * V::lanes * depth);
+        };
         const auto step = [&](const std::int8_t* group, const A* x, std::size_t x_stride) {
-            typename V::weights w[Vectors];
-            PARE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) {
-                w[v] = V::load_weights(group + v * V::lanes * depth);
-            }
-            PARE_UNROLL for (std::size_t r = 0; r < Rows; ++r) {
-                const auto xr = V::broadcast(x + r * x_stride);
-                PARE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) {
-                    sum[r][v] = V::dot(sum[r][v], xr, w[v]);
+            if constexpr (Panels > 1) {  // few rows: they stay in registers while weights stream past
+                typename V::operand xr[Rows];
+                PARE_UNROLL for (std::size_t r = 0; r < Rows; ++r) {
+                    xr[r] = V::broadcast(x + r * x_stride);
+                }
+                PARE_UNROLL for (std::size_t c = 0; c < columns; ++c) {
+                    const auto w = load(group, c);
+                    PARE_UNROLL for (std::size_t r = 0; r < Rows; ++r) {
+                        sum[r][c] = V::dot(sum[r][c], xr[r], w);
+                    }
+                }
+            } else {
+                typename V::weights w[columns];
+                PARE_UNROLL for (std::size_t c = 0; c < columns; ++c) {
+                    w[c] = load(group, c);
+                }
+                PARE_UNROLL for (std::size_t r = 0; r < Rows; ++r) {
+                    const auto xr = V::broadcast(x + r * x_stride);
+                    PARE_UNROLL for (std::size_t c = 0; c < columns; ++c) {
+                        sum[r][c] = V::dot(sum[r][c], xr, w[c]);
+                    }
                 }
             }
         };
@@ -94,19 +112,19 @@ struct gemm_int8_kernel {
             step(b, a, a_stride);
         }
         PARE_UNROLL for (std::size_t r = 0; r < Rows; ++r) {
-            PARE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) {
-                V::store(out + (r * Vectors + v) * V::lanes, sum[r][v]);
+            PARE_UNROLL for (std::size_t c = 0; c < columns; ++c) {
+                V::store(out + (r * columns + c) * V::lanes, sum[r][c]);
             }
         }
     }
 
     template <class A>
     struct shapes {
-        template <std::size_t Rows, std::size_t Vectors>
+        template <std::size_t Rows, std::size_t Vectors, std::size_t Panels>
         struct pick {
-            static constexpr tile_function<A> value = &multiply_tile<A, Rows, Vectors>;
+            static constexpr tile_function<A> value = &multiply_tile<A, Rows, Vectors, Panels>;
         };
-        static constexpr auto functions = tile_table<tile, pick>();
+        using table = tile_table<tile, pick>;
     };
 };
 
@@ -120,15 +138,15 @@ PARE_NOINLINE void gemm_int8(Executor& executor, std::size_t m, const A* a, std:
     using V = simd::ops<Isa>;
     using layout = typename kernel::layout;
     PARE_ASSERT(w.k <= int8_largest_depth, "a depth of %zu could overflow int32; at most %zu", w.k, int8_largest_depth);
-    const auto& functions = kernel::template shapes<A>::functions;
-    for_each_tile<kernel::tile.rows>(
-        executor, m, layout::count(w.n), layout::width, w.k, [&](std::size_t row, std::size_t rows, std::size_t p) {
+    for_each_tile<Isa, kernel::tile>(
+        executor, m, w.n, w.k, [&](std::size_t row, std::size_t rows, std::size_t panel, std::size_t panels) {
             alignas(64) std::int32_t sums[kernel::tile.rows * kernel::tile.vectors * V::lanes];
-            const std::size_t vectors = layout::vectors(w.n, p);
-            const std::size_t column = p * layout::width;
-            functions[(rows - 1) * kernel::tile.vectors + vectors - 1](
-                a + row * a_stride, a_stride, w.data + column * kernel::padded_depth(w.k), w.column_sums + column, w.k, sums);
-            epilogue.template finish<Isa>(sums, vectors * V::lanes, row, rows, column, layout::columns(w.n, p));
+            const std::size_t column = panel * layout::width;
+            const std::size_t vectors = layout::vectors(w.n, panel);
+            const auto multiply = kernel::template shapes<A>::table::find(rows, vectors, panels);
+            multiply(a + row * a_stride, a_stride, w.data + column * kernel::padded_depth(w.k), w.column_sums + column, w.k, sums);
+            epilogue.template finish<Isa>(sums, panels * vectors * V::lanes, row, rows, column,
+                                          panels > 1 ? panels * layout::width : layout::columns(w.n, panel));
         });
 }
 

@@ -36,51 +36,78 @@ struct panels {
 /// Below this many multiply-adds a product is not worth a second thread.
 inline constexpr std::size_t parallel_threshold = std::size_t{1} << 19;
 
-/// Calls tile(row, rows, panel) for every register tile of an m x (panel_count panels) product; k is the depth. Rows are taken in
-/// blocks, so that a block of the left operand stays in the second-level cache while all panels pass, and evenly: 64 rows in tiles
-/// of at most 6 are nine of 6 and two of 5, not ten of 6 and one of 4.
-template <std::size_t MaxRows, class Executor, class Tile>
-void for_each_tile(Executor& executor, std::size_t m, std::size_t panel_count, std::size_t panel_width, std::size_t k,
-                   const Tile& tile) {
-    constexpr std::size_t block_rows = 240 / MaxRows * MaxRows;
+/// How many whole panels a tile of few rows takes at once: a lone row of sums would wait for itself.
+template <simd::register_tile Tile>
+constexpr std::size_t panels_at_once(std::size_t rows) noexcept {
+    return Tile.rows / rows;
+}
+
+/// Calls tile(row, rows, panel, panels) for every register tile of an m x n product; k is the depth. Rows are taken in blocks, so
+/// that a block of the left operand stays in the second-level cache while all panels pass, and evenly: 64 rows in tiles of at most
+/// 6 are nine of 6 and two of 5, not ten of 6 and one of 4. `panels` is 1, or panels_at_once(rows) whole panels.
+template <class Isa, simd::register_tile Tile, class Executor, class Function>
+PARE_INLINE void for_each_tile(Executor& executor, std::size_t m, std::size_t n, std::size_t k, const Function& tile) {
+    using layout = panels<Isa, Tile>;
+    constexpr std::size_t block_rows = 240 / Tile.rows * Tile.rows;
+    const std::size_t count = layout::count(n);
     const std::size_t workers = executor.concurrency();
-    const bool serial = workers == 1 || m * panel_count * panel_width * k < parallel_threshold;
+    const bool serial = workers == 1 || m * n * k < parallel_threshold;
+    if (m <= Tile.rows && serial) {
+        const std::size_t group = m == 0 ? 1 : panels_at_once<Tile>(m);
+        std::size_t panel = 0;
+        for (const std::size_t whole = n / layout::width; m != 0 && panel + group <= whole; panel += group) {
+            tile(0, m, panel, group);
+        }
+        for (; m != 0 && panel < count; ++panel) {
+            tile(0, m, panel, 1);
+        }
+        return;
+    }
     std::size_t blocks = (m + block_rows - 1) / block_rows;
-    if (!serial && blocks * panel_count < 4 * workers) {
-        blocks = (4 * workers + panel_count - 1) / panel_count;
-        const std::size_t most = (m + MaxRows - 1) / MaxRows;
+    if (!serial && blocks * count < 4 * workers) {
+        blocks = (4 * workers + count - 1) / count;
+        const std::size_t most = (m + Tile.rows - 1) / Tile.rows;
         blocks = blocks < most ? blocks : most;
     }
     const auto run = [&](std::size_t task) {
-        const std::size_t block = task / panel_count;
-        const std::size_t panel = task % panel_count;
+        const std::size_t block = task / count;
         std::size_t row = m * block / blocks;
         const std::size_t end = m * (block + 1) / blocks;
-        for (std::size_t tiles = (end - row + MaxRows - 1) / MaxRows; tiles > 0; --tiles) {
+        for (std::size_t tiles = (end - row + Tile.rows - 1) / Tile.rows; tiles > 0; --tiles) {
             const std::size_t rows = (end - row + tiles - 1) / tiles;
-            tile(row, rows, panel);
+            tile(row, rows, task % count, 1);
             row += rows;
         }
     };
     if (serial) {
-        for (std::size_t task = 0; task < blocks * panel_count; ++task) {
+        for (std::size_t task = 0; task < blocks * count; ++task) {
             run(task);
         }
     } else {
-        executor.for_each(blocks * panel_count, run);
+        executor.for_each(blocks * count, run);
     }
 }
 
-/// A table of function pointers, table[rows - 1][vectors - 1] = Pick<rows, vectors>::value, so that a tile's shape is a run-time
-/// choice between functions in which it is a constant.
-template <simd::register_tile Tile, template <std::size_t, std::size_t> class Pick>
-constexpr auto tile_table() noexcept {
-    return []<std::size_t... I>(std::index_sequence<I...>) {
-        using function = decltype(Pick<1, 1>::value);
-        return std::array<function, sizeof...(I)>{Pick<I / Tile.vectors + 1, I % Tile.vectors + 1>::value...};
+/// Function pointers, so that a tile's shape is a run-time choice between functions in which it is a constant: Pick<rows, vectors,
+/// panels>::value for one panel of any width, and for panels_at_once(rows) whole ones.
+template <simd::register_tile Tile, template <std::size_t, std::size_t, std::size_t> class Pick>
+struct tile_table {
+    using function = decltype(Pick<1, 1, 1>::value);
+
+    static PARE_INLINE function find(std::size_t rows, std::size_t vectors, std::size_t panels) noexcept {
+        return panels == 1 ? one[(rows - 1) * Tile.vectors + vectors - 1] : several[rows - 1];
+    }
+
+private:
+    static constexpr auto one = []<std::size_t... I>(std::index_sequence<I...>) {
+        return std::array<function, sizeof...(I)>{Pick<I / Tile.vectors + 1, I % Tile.vectors + 1, 1>::value...};
     }
     (std::make_index_sequence<Tile.rows * Tile.vectors>{});
-}
+    static constexpr auto several = []<std::size_t... I>(std::index_sequence<I...>) {
+        return std::array<function, sizeof...(I)>{Pick<I + 1, Tile.vectors, panels_at_once<Tile>(I + 1)>::value...};
+    }
+    (std::make_index_sequence<Tile.rows>{});
+};
 
 }  // namespace kernels
 
