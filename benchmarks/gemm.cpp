@@ -6,59 +6,20 @@
 #include <benchmark/benchmark.h>
 
 #include <cmath>
-#include <cstdio>
-#include <cstdlib>
 #include <string>
 #include <vector>
 
-#include <pare/core/random.hpp>
 #include <pare/kernels/packed_full.hpp>
 #include <pare/kernels/reference.hpp>
-#include <pare/quantize/weights.hpp>
 
 #include "limits.hpp"
+#include "problem.hpp"
 
 namespace {
 
 using namespace pare;
 
-struct shape {
-    std::size_t m, n, k;
-};
-constexpr shape shapes[] = {{1, 64, 64},     {1, 256, 256},    {1, 1024, 1024},   {1, 4096, 4096},
-                            {4, 512, 512},   {16, 256, 256},   {16, 1024, 1024},  {64, 512, 512},
-                            {128, 768, 768}, {128, 3072, 768}, {256, 1000, 1024}, {1024, 1024, 1024},
-                            {3136, 64, 576}, {784, 128, 1152}, {196, 256, 2304},  {12544, 32, 64}};
-
-/// A product that differs from its definition is not worth timing.
-void require(bool correct, const char* what, shape s) {
-    if (!correct) {
-        std::fprintf(stderr, "%s is wrong at %zux%zux%zu\n", what, s.m, s.n, s.k);
-        std::exit(1);
-    }
-}
-
-template <class Isa>
-struct problem {
-    shape s;
-    aligned_array<float> x, y, bias;
-    weight_matrix<float, full> w;
-    weight_matrix<qint8, full> wq;
-
-    explicit problem(shape size) : s(size), x(s.m * s.k), y(s.m * s.n), bias(s.n), w(s.n, s.k) {
-        const random_numbers random(seed{1}, 0);
-        for (std::size_t i = 0; i < x.size(); ++i) {
-            x[i] = random.uniform(i, -1.0f, 1.0f);
-        }
-        for (std::size_t i = 0; i < w.values.size(); ++i) {
-            w.values[i] = random.uniform(i + x.size(), -1.0f, 1.0f);
-        }
-        wq = *quantize_weights(w, granularity::per_channel);
-    }
-
-    /// The rows that are compared with plain loops: all would take longer than the measurement.
-    std::size_t checked_rows() const { return std::min<std::size_t>(s.m, 1 + 20000000 / (s.n * s.k)); }
-};
+using namespace products;
 
 template <class Isa>
 void report(benchmark::State& state, shape s, double peak) {
@@ -84,7 +45,7 @@ double f32_peak() {
 template <class Isa>
 void u8s8(benchmark::State& state, shape s) {
     using kernel = kernels::gemm_int8_kernel<Isa>;
-    problem<Isa> p(s);
+    problem p(s);
     aligned_array<std::uint8_t> a(s.m * s.k);
     aligned_array<std::int8_t> data(kernel::packed_size(s.n, s.k));
     aligned_array<std::int32_t> sums(kernel::layout::padded(s.n)), c(s.m * s.n);
@@ -111,7 +72,7 @@ void u8s8(benchmark::State& state, shape s) {
 /// A linear layer, weights packed before, bias added.
 template <class Isa, class Element, class Activations>
 void linear(benchmark::State& state, shape s) {
-    problem<Isa> p(s);
+    problem p(s);
     const auto& weights = [&]() -> const auto& {
         if constexpr (std::is_same_v<Element, float>) {
             return p.w;
