@@ -138,6 +138,8 @@ int main() {
     digest_network("network qint8, batch 250", dense, 250, serial);
     digest_network("network qint8, batch 250", dense, 250, pool);
     digest_network("network qint8 per tensor, batch 20", *quantize_dynamic<granularity::per_tensor>(network()), 20, serial);
+    digest_network("network qint4<64>, batch 1", *quantize_dynamic<qint4<64>>(network()), 1, serial);
+    digest_network("network qint4<32>, batch 250", *quantize_dynamic<qint4<32>>(network()), 250, pool);
     const auto sparse = *quantize_dynamic(sparsify(thinned()));
     digest_network("network qint8 csr, batch 1", sparse, 1, serial);
     digest_network("network qint8 csr, batch 250", sparse, 250, serial);

@@ -30,9 +30,12 @@ constexpr std::size_t quantized_scratch_bytes(std::size_t batch, std::size_t k) 
     return scratch_bytes_of<A>(rows * k) + scratch_bytes_of<float>(rows) + scratch_bytes_of<std::int32_t>(rows);
 }
 
-/// Quantizes x by quantize_row, some rows at a time, and calls multiply(first row, quantized_rows<A>, scratch that is left) for
+/// How rows become bytes: by quantize_row, or by quantize_row_symmetric.
+enum class row_quantization { affine, symmetric };
+
+/// Quantizes x by rows, some rows at a time, and calls multiply(first row, quantized_rows<A>, scratch that is left) for
 /// each block.
-template <class Isa, class A, class Context, class Multiply>
+template <class Isa, class A, row_quantization Kind = row_quantization::affine, class Context, class Multiply>
 void for_each_quantized_block(Context& ctx, matrix_view<const float> x, const Multiply& multiply) {
     constexpr std::size_t rows_per_task = 8;
     arena scratch = ctx.scratch;
@@ -44,7 +47,13 @@ void for_each_quantized_block(Context& ctx, matrix_view<const float> x, const Mu
         const std::size_t rows = x.rows - first < block ? x.rows - first : block;
         const auto quantize = [&](std::size_t task) {
             for (std::size_t r = task * rows_per_task; r < rows && r < (task + 1) * rows_per_task; ++r) {
-                const quantization q = quantize_row<Isa>(x.row(first + r), x.columns, bytes + r * x.columns);
+                const quantization q = [&] {
+                    if constexpr (Kind == row_quantization::symmetric) {
+                        return quantize_row_symmetric<Isa>(x.row(first + r), x.columns, bytes + r * x.columns);
+                    } else {
+                        return quantize_row<Isa>(x.row(first + r), x.columns, bytes + r * x.columns);
+                    }
+                }();
                 scales[r] = q.scale;
                 zero_points[r] = q.zero_point;
             }

@@ -53,6 +53,22 @@ struct dequantize {
     }
 };
 
+/// y = x * row_scale[i].
+struct scale_rows {
+    const float* row_scale;
+
+    template <class Isa>
+    PARE_INLINE auto columns(std::size_t, std::size_t) const noexcept {
+        return 0;
+    }
+    template <class Isa>
+    PARE_INLINE auto apply(typename simd::ops<Isa>::f32 x, int, std::size_t row) const noexcept {
+        using V = simd::ops<Isa>;
+        return V::opaque(x * V::set(row_scale[row]));
+    }
+    float operator()(float x, std::size_t row, std::size_t) const noexcept { return exact_multiply(x, row_scale[row]); }
+};
+
 /// y = x + bias[j].
 struct add_bias {
     const float* bias;

@@ -91,6 +91,15 @@ PARE_NOINLINE quantization quantize_row(const float* x, std::size_t n, A* out) n
     return q;
 }
 
+/// Quantizes one row by its own range, as symmetric qint8: zero point 0, integers in [-127, 127].
+template <class Isa>
+PARE_NOINLINE quantization quantize_row_symmetric(const float* x, std::size_t n, std::int8_t* out) noexcept {
+    const value_range range = range_of<Isa>(x, n);
+    const quantization q = symmetric_quantization<qint8>(range.max > -range.min ? range.max : -range.min);
+    quantize_values<Isa>(x, n, q, range.bounded, out);
+    return q;
+}
+
 }  // namespace kernels
 
 PARE_NAMESPACE_END

@@ -32,6 +32,33 @@ void multiply(matrix_view<const A> a, matrix_view<const W> w, matrix_view<Output
     }
 }
 
+/// C(i, j) = stages(sum over groups g of scale(j, g) * float(sum over k in g of a(i, k) * w(j, k))), groups in the order of
+/// gemm_groups: an unfinished one first.
+template <class Output, class... Stages>
+void multiply_groups(matrix_view<const std::int8_t> a, matrix_view<const std::int8_t> w, matrix_view<const float> scales,
+                     std::size_t group, matrix_view<Output> c, const Stages&... stages) noexcept {
+    for (std::size_t i = 0; i < a.rows; ++i) {
+        for (std::size_t j = 0; j < w.rows; ++j) {
+            float total = 0.0f;
+            const auto add = [&](std::size_t g) {
+                std::int32_t sum = 0;
+                for (std::size_t k = g * group; k < a.columns && k < (g + 1) * group; ++k) {
+                    sum += a(i, k) * w(j, k);
+                }
+                total = total + exact_multiply(static_cast<float>(sum), scales(j, g));
+            };
+            const std::size_t whole = a.columns / group;
+            if (a.columns % group != 0) {
+                add(whole);
+            }
+            for (std::size_t g = 0; g < whole; ++g) {
+                add(g);
+            }
+            c(i, j) = finish_number(total, i, j, stages...);
+        }
+    }
+}
+
 inline value_range range_of(const float* x, std::size_t n) noexcept {
     value_range r;
     for (std::size_t i = 0; i < n; ++i) {

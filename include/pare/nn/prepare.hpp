@@ -6,6 +6,7 @@
 
 #include <pare/kernels/packed_csr.hpp>
 #include <pare/kernels/packed_full.hpp>
+#include <pare/kernels/packed_groups.hpp>
 #include <pare/nn/dense.hpp>
 #include <pare/nn/sequential.hpp>
 

@@ -10,26 +10,46 @@ PARE_NAMESPACE_BEGIN
 
 namespace detail {
 
-/// Maps float weights to qint8 and remembers the first that cannot be mapped (which keep their shape).
-template <granularity Granularity>
+/// Which weights an element means and how it is made.
+template <class Element, granularity Granularity>
+struct quantizer {
+    static_assert(std::is_same_v<Element, qint8>, "pare: quantize_dynamic() makes qint8 or qint4<group> weights");
+    template <class Layout>
+    static auto make(const weight_matrix<float, Layout>& w, const std::string& name) {
+        return quantize_weights(w, Granularity, name);
+    }
+};
+template <std::size_t Group, granularity Granularity>
+struct quantizer<qint4<Group>, Granularity> {
+    template <class Layout>
+    static auto make(const weight_matrix<float, Layout>& w, const std::string& name) {
+        static_assert(std::is_same_v<Layout, full>,
+                      "pare: qint4 weights are stored in full; quantize_dynamic() a sparse model to qint8");
+        return quantize_weights_in_groups<Group>(w, name);
+    }
+};
+
+/// Maps float weights to quantized ones and remembers the first that cannot be mapped (which keep their shape).
+template <class Element, granularity Granularity>
 struct quantize_float_weights {
     std::optional<error>* problem;
 
     template <class Layout>
     auto operator()(const member_path& path, const weight_matrix<float, Layout>& w, as_float) const {
+        using weights = weight_matrix<Element, Layout>;
         if (!*problem && w.columns() > kernels::int8_largest_depth) {
             *problem = error{error_code::invalid_argument,
                              sentence("quantize_dynamic: ", path.text(), ": expected at most ", kernels::int8_largest_depth,
                                       " inputs, so that sums of products fit 32 bits; found ", w.columns())};
         }
-        auto quantized = quantize_weights(w, Granularity, path.text());
+        auto quantized = quantizer<Element, Granularity>::make(w, path.text());
         if (!quantized) {
             if (!*problem) {
                 *problem = quantized.error();
             }
-            return mapped_weights<weight_matrix<qint8, Layout>, dynamic_range>{weight_matrix<qint8, Layout>(w.structure), {}};
+            return mapped_weights<weights, dynamic_range>{weights(w.structure), {}};
         }
-        return mapped_weights<weight_matrix<qint8, Layout>, dynamic_range>{*std::move(quantized), {}};
+        return mapped_weights<weights, dynamic_range>{*std::move(quantized), {}};
     }
     template <class Weights, class Activations>
     auto operator()(const member_path&, const Weights&, Activations) const {
@@ -47,7 +67,7 @@ struct quantize_float_weights {
 /// quantized row by row as they come, with the range that they have at that moment. torch.quantization.quantize_dynamic(model,
 /// dtype=qint8) with finer granularity. A sparse model stays sparse. Takes a model or a result of one. Errors: weights or biases
 /// that are NaN or infinite.
-template <granularity Granularity = granularity::per_channel, class Model>
+template <class Element, granularity Granularity = granularity::per_channel, class Model>
 auto quantize_dynamic(const Model& model) {
     return and_then(model, [](const auto& m) {
         std::optional<error> problem;
@@ -62,9 +82,14 @@ auto quantize_dynamic(const Model& model) {
                 }
             }
         });
-        auto quantized = map_weights(m, detail::quantize_float_weights<Granularity>{&problem});
+        auto quantized = map_weights(m, detail::quantize_float_weights<Element, Granularity>{&problem});
         return problem ? result<decltype(quantized)>(*std::move(problem)) : result<decltype(quantized)>(std::move(quantized));
     });
+}
+
+template <granularity Granularity = granularity::per_channel, class Model>
+auto quantize_dynamic(const Model& model) {
+    return quantize_dynamic<qint8, Granularity>(model);
 }
 
 PARE_NAMESPACE_END

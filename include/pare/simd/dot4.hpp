@@ -23,6 +23,9 @@ inline constexpr std::int32_t shift_correction = std::is_same_v<A, typename ops<
                                                  : std::is_signed_v<A> ? -128
                                                                        : 128;
 
+/// Weights of four bits come as two steps in one load: ops<Isa>::load_nibbles gives the low halves of dot_depth * lanes bytes as
+/// the weights of one step and the high halves as those of the next, as numbers from 0 to 15.
+///
 /// sum[j] + a[0] w[j][0] + a[1] w[j][1] + a[2] w[j][2] + a[3] w[j][3] for each lane j, up to shift_correction: the four-way dot
 /// product of bytes as one instruction where there is one. `weights` holds 4 * lanes bytes, in steps of dot_depth per lane.
 template <class Isa, class A>
@@ -32,6 +35,25 @@ PARE_INLINE typename ops<Isa>::i32 dot4(typename ops<Isa>::i32 sum, const A* a, 
         sum = V::dot(sum, V::broadcast(a + i), V::load_weights(weights + i * V::lanes));
     }
     return sum;
+}
+
+/// The same with signed activations and weights that are never negative, such as nibbles, without any correction: where the
+/// instruction wants one operand unsigned, it is the weights.
+template <class Isa>
+PARE_INLINE auto broadcast_signed(const std::int8_t* a) noexcept {
+    if constexpr (requires { ops<Isa>::broadcast_signed(a); }) {
+        return ops<Isa>::broadcast_signed(a);
+    } else {
+        return ops<Isa>::broadcast(a);
+    }
+}
+template <class Isa, class Operand>
+PARE_INLINE typename ops<Isa>::i32 dot_signed(typename ops<Isa>::i32 sum, Operand a, typename ops<Isa>::weights w) noexcept {
+    if constexpr (requires { ops<Isa>::dot_signed(sum, a, w); }) {
+        return ops<Isa>::dot_signed(sum, a, w);
+    } else {
+        return ops<Isa>::dot(sum, a, w);
+    }
 }
 
 }  // namespace simd

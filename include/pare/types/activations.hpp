@@ -12,7 +12,8 @@ struct as_float {
     static constexpr const char* note = "";
 };
 
-/// Quantized to quint8 on the way in, each row (sample) with the range that it has at that moment.
+/// Quantized to bytes on the way in, each row (sample) with the range that it has at that moment: to quint8 where weights are
+/// qint8, to symmetric qint8 where they are qint4.
 struct dynamic_range {
     static constexpr const char* note = ", activations quantized per row";
 };

@@ -16,25 +16,60 @@ PARE_NAMESPACE_BEGIN
 
 namespace detail {
 
-/// How an element type keeps a number: the integer or float that is stored, and whether each row has a scale.
+/// How an element type keeps the numbers of a matrix: what is stored, how many of it and of scales.
 template <class Element>
 struct element_storage {
     using type = typename Element::storage;
-    static constexpr bool has_scales = true;
     static constexpr const char* name = Element::name;
+
+    template <class Structure>
+    static std::size_t values(const Structure& s) noexcept {
+        return s.stored();
+    }
+    template <class Structure>
+    static std::size_t scales(const Structure& s) noexcept {
+        return s.rows();
+    }
+    static float real(const type* values, const float* scales, std::size_t row, std::size_t i, std::size_t) noexcept {
+        return static_cast<float>(values[i]) * scales[row];
+    }
 };
 template <>
-struct element_storage<float> {
+struct element_storage<float> : element_storage<qint8> {
     using type = float;
-    static constexpr bool has_scales = false;
     static constexpr const char* name = "float";
+
+    template <class Structure>
+    static std::size_t scales(const Structure&) noexcept {
+        return 0;
+    }
+    static float real(const float* values, const float*, std::size_t, std::size_t i, std::size_t) noexcept { return values[i]; }
+};
+template <std::size_t Group>
+struct element_storage<qint4<Group>> {
+    using type = std::uint8_t;
+    static constexpr const char* name = "qint4";
+
+    static constexpr std::size_t bytes_per_row(std::size_t columns) noexcept { return (columns + 1) / 2; }
+    static constexpr std::size_t groups_per_row(std::size_t columns) noexcept { return (columns + Group - 1) / Group; }
+    static std::size_t values(const full::structure& s) noexcept { return s.rows() * bytes_per_row(s.columns()); }
+    static std::size_t scales(const full::structure& s) noexcept { return s.rows() * groups_per_row(s.columns()); }
+    static std::int32_t integer(const type* values, std::size_t row, std::size_t column, std::size_t columns) noexcept {
+        const int pair = values[row * bytes_per_row(columns) + column / 2];
+        return (column % 2 == 0 ? pair & 15 : pair >> 4) - qint4<Group>::offset;
+    }
+    static float real(const type* values, const float* scales, std::size_t row, std::size_t i, std::size_t columns) noexcept {
+        const std::size_t column = i - row * columns;
+        return static_cast<float>(integer(values, row, column, columns)) * scales[row * groups_per_row(columns) + column / Group];
+    }
 };
 
 }  // namespace detail
 
 /// A matrix of weights [rows = outputs, columns = inputs] as a model holds it: equal on every machine. `Element` says what a number
-/// is, `Layout` which numbers are stored and where: two independent choices. Stored value i stands for values[i] * scales[its row],
-/// or for values[i] itself where the element is float.
+/// is, `Layout` which numbers are stored and where: two independent choices. Stored value i stands for values[i] itself where the
+/// element is float, for values[i] * scales[its row] where it is qint8, and for a half of values[i / 2] times the scale of its
+/// group where it is qint4.
 template <class Element, class Layout>
 struct weight_matrix {
     using element = Element;
@@ -48,8 +83,8 @@ struct weight_matrix {
     weight_matrix() = default;
     explicit weight_matrix(typename Layout::structure s)
         : structure(std::move(s)),
-          values(structure.stored()),
-          scales(detail::element_storage<Element>::has_scales ? structure.rows() : 0) {}
+          values(detail::element_storage<Element>::values(structure)),
+          scales(detail::element_storage<Element>::scales(structure)) {}
     weight_matrix(std::size_t rows, std::size_t columns) requires std::is_same_v<Layout, full>
         : weight_matrix(full::structure(rows, columns)) {}
 
@@ -62,11 +97,7 @@ struct weight_matrix {
 
     /// The real number that stored value i of a row stands for.
     float real(std::size_t row, std::size_t i) const noexcept {
-        if constexpr (detail::element_storage<Element>::has_scales) {
-            return static_cast<float>(values[i]) * scales[row];
-        } else {
-            return values[i];
-        }
+        return detail::element_storage<Element>::real(values.data(), scales.data(), row, i, columns());
     }
 
     std::string describe() const { return sentence(detail::element_storage<Element>::name, " ", Layout::name); }

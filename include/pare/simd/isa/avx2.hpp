@@ -77,6 +77,11 @@ struct ops<isa::avx2> : xsimd_ops<xsimd::fma3<xsimd::avx2>> {
     PARE_INLINE static weights load_weights(const std::int8_t* p) noexcept {
         return _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
     }
+    PARE_INLINE static void load_nibbles(const std::uint8_t* p, weights& low, weights& high) noexcept {
+        const __m256i bytes = _mm256_cvtepu8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+        low = _mm256_and_si256(bytes, _mm256_set1_epi16(15));
+        high = _mm256_srli_epi16(bytes, 4);
+    }
     PARE_INLINE static i32 dot(i32 sum, operand a, weights w) noexcept {
         return i32(_mm256_add_epi32(sum, _mm256_madd_epi16(a, w)));
     }

@@ -84,6 +84,11 @@ struct ops<isa::avx512bw> : xsimd_ops<xsimd::avx512bw> {
     PARE_INLINE static weights load_weights(const std::int8_t* p) noexcept {
         return _mm512_cvtepi8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
     }
+    PARE_INLINE static void load_nibbles(const std::uint8_t* p, weights& low, weights& high) noexcept {
+        const __m512i bytes = _mm512_cvtepu8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+        low = _mm512_and_si512(bytes, _mm512_set1_epi16(15));
+        high = _mm512_srli_epi16(bytes, 4);
+    }
     PARE_INLINE static i32 dot(i32 sum, operand a, weights w) noexcept {
         return i32(_mm512_add_epi32(sum, _mm512_madd_epi16(a, w)));
     }

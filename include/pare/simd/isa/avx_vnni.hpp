@@ -38,8 +38,15 @@ struct ops<isa::avx_vnni> : ops<isa::avx2> {
     PARE_INLINE static operand broadcast(const std::int8_t* a) noexcept {
         return _mm256_xor_si256(_mm256_set1_epi32(word_at(a)), _mm256_set1_epi8(-128));
     }
+    PARE_INLINE static operand broadcast_signed(const std::int8_t* a) noexcept { return _mm256_set1_epi32(word_at(a)); }
+    PARE_INLINE static i32 dot_signed(i32 sum, operand a, weights w) noexcept { return dot(sum, w, a); }
     PARE_INLINE static weights load_weights(const std::int8_t* p) noexcept {
         return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+    }
+    PARE_INLINE static void load_nibbles(const std::uint8_t* p, weights& low, weights& high) noexcept {
+        const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+        low = _mm256_and_si256(bytes, _mm256_set1_epi8(15));
+        high = _mm256_and_si256(_mm256_srli_epi16(bytes, 4), _mm256_set1_epi8(15));
     }
     PARE_INLINE static i32 dot(i32 sum, operand a, weights w) noexcept {
         const __m256i s = sum;  // the intrinsic may be a macro that casts

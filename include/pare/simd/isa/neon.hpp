@@ -62,6 +62,13 @@ struct ops<isa::neon> : xsimd_ops<xsimd::neon64> {
         std::memcpy(&word, p, 4);
         return vget_low_s16(vmovl_s8(vreinterpret_s8_u32(vdup_n_u32(word))));
     }
+    PARE_INLINE static void load_nibbles(const std::uint8_t* p, weights& low, weights& high) noexcept {
+        std::uint32_t word;
+        std::memcpy(&word, p, 4);
+        const uint16x4_t bytes = vget_low_u16(vmovl_u8(vreinterpret_u8_u32(vdup_n_u32(word))));
+        low = vreinterpret_s16_u16(vand_u16(bytes, vdup_n_u16(15)));
+        high = vreinterpret_s16_u16(vshr_n_u16(bytes, 4));
+    }
     PARE_INLINE static i32 dot(i32 sum, operand a, weights w) noexcept { return i32(vmlal_s16(sum, w, a)); }
 
 private:
