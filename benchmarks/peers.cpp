@@ -193,7 +193,7 @@ void add_xnnpack(kind what, task& t, std::vector<contender>& out) {
         xnn_setup_fully_connected_nc_qd8_f32_qc8w(product, bytes->data(), t.p.y.data(), parameters->data()) != xnn_status_success) {
         return;
     }
-    out.push_back({"XNNPACK", [=] {
+    out.push_back({"XNNPACK", [convert, product, bytes, parameters] {  // the operators point into the last two
                        xnn_run_operator(convert, nullptr);
                        xnn_run_operator(product, nullptr);
                    }});

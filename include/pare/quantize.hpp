@@ -1,6 +1,7 @@
 #ifndef PARE_QUANTIZE_HPP
 #define PARE_QUANTIZE_HPP
 
+#include <pare/quantize/bfloat16.hpp>
 #include <pare/quantize/dynamic.hpp>
 #include <pare/quantize/tensor.hpp>
 #include <pare/quantize/weights.hpp>

@@ -12,6 +12,7 @@
 #include <pare/nn/relu.hpp>
 #include <pare/nn/softmax.hpp>
 #include <pare/prune/sparsify.hpp>
+#include <pare/quantize/bfloat16.hpp>
 #include <pare/quantize/dynamic.hpp>
 #include <pare/train/initialize.hpp>
 
@@ -222,10 +223,14 @@ TEST_CASE("every kind of weights gives nearly the same answer") {
     const auto expected = outputs(prepare<isa::native>(network), 50, serial);
     const auto quantized = outputs(prepare<isa::native>(*quantize_dynamic(network)), 50, serial);
     const auto thin = outputs(prepare<isa::native>(thinned()), 50, serial);
+    const auto half = outputs(prepare<isa::native>(to_bfloat16(network)), 50, serial);
+    const auto coarse = outputs(prepare<isa::native>(*quantize_dynamic<qint4<32>>(network)), 50, serial);
     const auto sparse = outputs(*prepare<isa::native>(sparsify(thinned())), 50, serial);
     const auto both = outputs(prepare<isa::native>(*quantize_dynamic(sparsify(thinned()))), 50, serial);
     for (std::size_t i = 0; i < expected.size(); ++i) {
         CHECK(quantized[i] == Approx(expected[i]).margin(0.02));
+        CHECK(half[i] == Approx(expected[i]).margin(0.01));
+        CHECK(coarse[i] == Approx(expected[i]).margin(0.1));
         CHECK(sparse[i] == Approx(thin[i]).margin(1e-5));
         CHECK(both[i] == Approx(thin[i]).margin(0.02));
     }

@@ -1,4 +1,7 @@
+#include <pare/types/bfloat16.hpp>
 #include <pare/types/quantization.hpp>
+
+#include <bit>
 
 #include <cmath>
 #include <limits>
@@ -61,4 +64,15 @@ TEST_CASE("a number becomes the nearest integer in range") {
     CHECK(quantize(-infinity, 10) == 0);
     CHECK(quantize(not_a_number, 10) == 10);
     CHECK(quantize(-0.0f, 10) == 10);
+}
+
+TEST_CASE("bfloat16 rounds half to even and keeps what is no number") {
+    CHECK(float{bfloat16(1.0f)} == 1.0f);
+    CHECK(float{bfloat16(-0.0f)} == 0.0f);
+    CHECK(bfloat16(std::bit_cast<float>(0x3f808000u)).bits == 0x3f80);  // half way: to even
+    CHECK(bfloat16(std::bit_cast<float>(0x3f818000u)).bits == 0x3f82);
+    CHECK(bfloat16(std::bit_cast<float>(0x3f808001u)).bits == 0x3f81);
+    CHECK(bfloat16(3.4e38f).bits == 0x7f80);  // beyond the largest: infinity
+    CHECK(bfloat16(-infinity).bits == 0xff80);
+    CHECK(std::isnan(float{bfloat16(std::bit_cast<float>(0x7f800001u))}));
 }

@@ -4,6 +4,7 @@
 #include <pare/core/workspace.hpp>
 #include <pare/kernels/epilogue.hpp>
 #include <pare/kernels/tiles.hpp>
+#include <pare/types/bfloat16.hpp>
 
 PARE_NAMESPACE_BEGIN
 
@@ -12,13 +13,27 @@ PARE_NAMESPACE_BEGIN
 namespace kernels {
 
 /// Element (i, j) is data[i * row_stride + j * column_stride]; transposing swaps the strides.
-struct strided_f32 {
-    const float* data;
+template <class T>
+struct strided {
+    const T* data;
     std::size_t row_stride;
     std::size_t column_stride;
 };
+using strided_f32 = strided<float>;
 
+/// A vector of numbers as float.
 template <class Isa>
+PARE_INLINE auto load_as_float(const float* p) noexcept {
+    return simd::ops<Isa>::load(p);
+}
+template <class Isa>
+PARE_INLINE auto load_as_float(const bfloat16* p) noexcept {
+    using V = simd::ops<Isa>;
+    return V::from_bits(V::widen(&p->bits) << 16);
+}
+
+/// `Stored` is how the packed operand is kept: float, or bfloat16, which becomes float on the way into the registers.
+template <class Isa, class Stored = float>
 struct gemm_f32_kernel {
     using V = simd::ops<Isa>;
     static constexpr simd::register_tile tile = V::f32_tile;
@@ -27,27 +42,27 @@ struct gemm_f32_kernel {
     static constexpr std::size_t packed_size(std::size_t n, std::size_t k) noexcept { return layout::padded(n) * k; }
 
     /// Packs columns [first, first + columns) of the k x n right operand b, which are one panel.
-    static void pack_panel(strided_f32 b, std::size_t k, std::size_t first, std::size_t columns, float* out) noexcept {
+    static void pack_panel(strided<Stored> b, std::size_t k, std::size_t first, std::size_t columns, Stored* out) noexcept {
         const std::size_t width = layout::padded(columns);
-        const float* source = b.data + first * b.column_stride;
+        const Stored* source = b.data + first * b.column_stride;
         for (std::size_t row = 0; row < k; ++row) {
             for (std::size_t c = 0; c < width; ++c) {
-                out[row * width + c] = c < columns ? source[row * b.row_stride + c * b.column_stride] : 0.0f;
+                out[row * width + c] = c < columns ? source[row * b.row_stride + c * b.column_stride] : Stored{};
             }
         }
     }
 
-    static void pack(strided_f32 b, std::size_t n, std::size_t k, float* out) noexcept {
+    static void pack(strided<Stored> b, std::size_t n, std::size_t k, Stored* out) noexcept {
         for (std::size_t p = 0; p < layout::count(n); ++p) {
             pack_panel(b, k, p * layout::width, layout::columns(n, p), out + p * layout::width * k);
         }
     }
 
-    using tile_function = void (*)(strided_f32 a, const float* b, std::size_t k, float* out);
+    using tile_function = void (*)(strided_f32 a, const Stored* b, std::size_t k, float* out);
 
     /// out [Rows, Panels * Vectors * lanes] = a [Rows, k] * panels of b [k, Vectors * lanes].
     template <std::size_t Rows, std::size_t Vectors, std::size_t Panels>
-    PARE_FLATTEN static void multiply_tile(strided_f32 a, const float* b, std::size_t k, float* out) {
+    PARE_FLATTEN static void multiply_tile(strided_f32 a, const Stored* b, std::size_t k, float* out) {
         constexpr std::size_t columns = Panels * Vectors;
         typename V::f32 sum[Rows][columns];
         PARE_UNROLL for (std::size_t r = 0; r < Rows; ++r) {
@@ -56,7 +71,7 @@ struct gemm_f32_kernel {
             }
         }
         const std::size_t panel_size = layout::width * k;
-        const auto load = [&](std::size_t c) { return V::load(b + c / Vectors * panel_size + c % Vectors * V::lanes); };
+        const auto load = [&](std::size_t c) { return load_as_float<Isa>(b + c / Vectors * panel_size + c % Vectors * V::lanes); };
         const float* x = a.data;
         for (std::size_t i = 0; i < k; ++i, x += a.column_stride, b += Vectors * V::lanes) {
             if constexpr (Panels > 1) {  // few rows: they stay in registers while weights stream past
@@ -97,7 +112,7 @@ struct gemm_f32_kernel {
 
     /// C [m, n] with columns from `first_column` on = A [m, k] * B [k, n], packed at b.
     template <class Executor, class Epilogue>
-    static void multiply(Executor& executor, std::size_t m, std::size_t n, std::size_t k, strided_f32 a, const float* b,
+    static void multiply(Executor& executor, std::size_t m, std::size_t n, std::size_t k, strided_f32 a, const Stored* b,
                          std::size_t first_column, const Epilogue& epilogue) {
         for_each_tile<Isa, tile>(executor, m, n, k, [&](std::size_t row, std::size_t rows, std::size_t panel, std::size_t panels) {
             alignas(64) float sums[tile.rows * tile.vectors * V::lanes];
@@ -111,11 +126,11 @@ struct gemm_f32_kernel {
     }
 };
 
-/// C [m, n] = A [m, k] * B [k, n], B packed by gemm_f32_kernel<Isa>::pack. The epilogue stores C.
-template <class Isa, class Executor, class Epilogue>
-PARE_NOINLINE void gemm_f32_packed(Executor& executor, std::size_t m, std::size_t n, std::size_t k, strided_f32 a, const float* b,
+/// C [m, n] = A [m, k] * B [k, n], B packed by gemm_f32_kernel<Isa, Stored>::pack. The epilogue stores C.
+template <class Isa, class Stored, class Executor, class Epilogue>
+PARE_NOINLINE void gemm_f32_packed(Executor& executor, std::size_t m, std::size_t n, std::size_t k, strided_f32 a, const Stored* b,
                                    const Epilogue& epilogue) {
-    gemm_f32_kernel<Isa>::multiply(executor, m, n, k, a, b, 0, epilogue);
+    gemm_f32_kernel<Isa, Stored>::multiply(executor, m, n, k, a, b, 0, epilogue);
 }
 
 /// How many numbers gemm_f32 packs at a time, about a megabyte, and how many columns of B that is.

@@ -8,21 +8,22 @@
 
 PARE_NAMESPACE_BEGIN
 
-/// Float weights for the float product.
-template <class Isa>
-class packed<weight_matrix<float, full>, Isa> {
-    using kernel = kernels::gemm_f32_kernel<Isa>;
+/// Float or bfloat16 weights for the float product.
+template <class Element, class Isa>
+requires std::is_same_v<Element, float> || std::is_same_v<Element, bfloat16>
+class packed<weight_matrix<Element, full>, Isa> {
+    using kernel = kernels::gemm_f32_kernel<Isa, Element>;
 
 public:
-    explicit packed(const weight_matrix<float, full>& w)
+    explicit packed(const weight_matrix<Element, full>& w)
         : rows_(w.rows()), columns_(w.columns()), values_(kernel::packed_size(w.rows(), w.columns())) {
         kernel::pack({w.values.data(), 1, columns_}, rows_, columns_, values_.data());
     }
 
     std::size_t rows() const noexcept { return rows_; }
     std::size_t columns() const noexcept { return columns_; }
-    std::size_t bytes() const noexcept { return values_.size() * sizeof(float); }
-    std::string describe() const { return sentence("float full, gemm_f32 on ", Isa::name); }
+    std::size_t bytes() const noexcept { return values_.size() * sizeof(Element); }
+    std::string describe() const { return sentence(detail::element_storage<Element>::name, " full, gemm_f32 on ", Isa::name); }
 
     static constexpr std::size_t scratch_bytes(as_float, std::size_t, std::size_t, std::size_t) noexcept { return 0; }
 
@@ -35,7 +36,7 @@ public:
 private:
     std::size_t rows_;
     std::size_t columns_;
-    aligned_array<float> values_;
+    aligned_array<Element> values_;
 };
 
 /// Byte weights for the product with bytes.

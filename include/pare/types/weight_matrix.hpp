@@ -8,6 +8,7 @@
 
 #include <pare/core/aligned.hpp>
 #include <pare/core/result.hpp>
+#include <pare/types/bfloat16.hpp>
 #include <pare/types/csr.hpp>
 #include <pare/types/full.hpp>
 #include <pare/types/qint.hpp>
@@ -45,6 +46,13 @@ struct element_storage<float> : element_storage<qint8> {
     }
     static float real(const float* values, const float*, std::size_t, std::size_t i, std::size_t) noexcept { return values[i]; }
 };
+template <>
+struct element_storage<bfloat16> : element_storage<float> {
+    using type = bfloat16;
+    static constexpr const char* name = "bfloat16";
+
+    static float real(const bfloat16* values, const float*, std::size_t, std::size_t i, std::size_t) noexcept { return values[i]; }
+};
 template <std::size_t Group>
 struct element_storage<qint4<Group>> {
     using type = std::uint8_t;
@@ -68,8 +76,8 @@ struct element_storage<qint4<Group>> {
 
 /// A matrix of weights [rows = outputs, columns = inputs] as a model holds it: equal on every machine. `Element` says what a number
 /// is, `Layout` which numbers are stored and where: two independent choices. Stored value i stands for values[i] itself where the
-/// element is float, for values[i] * scales[its row] where it is qint8, and for a half of values[i / 2] times the scale of its
-/// group where it is qint4.
+/// element is float or bfloat16, for values[i] * scales[its row] where it is qint8, and for a half of values[i / 2] times the scale
+/// of its group where it is qint4.
 template <class Element, class Layout>
 struct weight_matrix {
     using element = Element;

@@ -37,6 +37,9 @@ struct ops<isa::avx2> : xsimd_ops<xsimd::fma3<xsimd::avx2>> {
         _mm256_maskstore_epi32(p, first(n), v);
     }
 
+    PARE_INLINE static i32 widen(const std::uint16_t* p) noexcept {
+        return i32(_mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
+    }
     PARE_INLINE static i32 round(f32 x) noexcept { return i32(_mm256_cvtps_epi32(x)); }
     PARE_INLINE static float reduce_min(f32 x) noexcept {
         return half::reduce_min(half::f32(_mm_min_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1))));

@@ -45,6 +45,9 @@ struct ops<isa::avx512bw> : xsimd_ops<xsimd::avx512bw> {
         _mm512_mask_storeu_epi32(p, first(n), v);
     }
 
+    PARE_INLINE static i32 widen(const std::uint16_t* p) noexcept {
+        return i32(_mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))));
+    }
     PARE_INLINE static i32 round(f32 x) noexcept { return i32(_mm512_cvtps_epi32(x)); }
     PARE_INLINE static float reduce_min(f32 x) noexcept { return _mm512_reduce_min_ps(x); }
     PARE_INLINE static float reduce_max(f32 x) noexcept { return _mm512_reduce_max_ps(x); }

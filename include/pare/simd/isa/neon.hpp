@@ -32,6 +32,7 @@ struct ops<isa::neon> : xsimd_ops<xsimd::neon64> {
     static constexpr register_tile f32_tile = {6, 4};
     static constexpr register_tile int8_tile = {4, 4};
 
+    PARE_INLINE static i32 widen(const std::uint16_t* p) noexcept { return i32(vreinterpretq_s32_u32(vmovl_u16(vld1_u16(p)))); }
     PARE_INLINE static i32 round(f32 x) noexcept { return i32(vcvtnq_s32_f32(x)); }
     PARE_INLINE static float reduce_min(f32 x) noexcept { return vminvq_f32(x); }
     PARE_INLINE static float reduce_max(f32 x) noexcept { return vmaxvq_f32(x); }

@@ -37,6 +37,9 @@ struct ops<isa::sse4_1> : xsimd_ops<xsimd::sse4_1> {
     PARE_INLINE static f32 fma(f32 a, f32 b, f32 c) noexcept { return opaque(a * b) + c; }
     PARE_INLINE static float fma(float a, float b, float c) noexcept { return pare::opaque(a * b) + c; }
 
+    PARE_INLINE static i32 widen(const std::uint16_t* p) noexcept {
+        return i32(_mm_cvtepu16_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
+    }
     PARE_INLINE static i32 round(f32 x) noexcept { return i32(_mm_cvtps_epi32(x)); }
     PARE_INLINE static float reduce_min(f32 x) noexcept {
         __m128 m = _mm_min_ps(x, _mm_movehl_ps(x, x));
