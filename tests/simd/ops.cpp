@@ -49,19 +49,42 @@ TEST_CASE("rounding is half to even on every lane") {
     }
 }
 
-TEST_CASE("reductions take all lanes") {
+TEST_CASE("the greatest of all lanes, and the greater of two without their signs") {
     for (std::size_t special = 0; special < V::lanes; ++special) {
-        float lanes[V::lanes];
         std::int32_t ints[V::lanes];
         for (std::size_t i = 0; i < V::lanes; ++i) {
-            lanes[i] = i == special ? -5.0f : 2.0f;
             ints[i] = i == special ? 9 : -2;
         }
-        CHECK(V::reduce_min(V::load(lanes)) == -5.0f);
         CHECK(V::reduce_max(V::load(ints)) == 9);
-        lanes[special] = 7.0f;
-        CHECK(V::reduce_max(V::load(lanes)) == 7.0f);
+        V::store(ints, V::maximum_unsigned(V::load(ints), V::set(std::int32_t{100})));
+        for (std::size_t i = 0; i < V::lanes; ++i) {
+            CHECK(ints[i] == (i == special ? 100 : -2));
+        }
     }
+}
+
+template <class A>
+static void check_four() {
+    constexpr int low = std::is_same_v<A, std::int8_t> ? -128 : 0;
+    guarded<A> out(4 * V::lanes);
+    V::i32 v[4];
+    std::int32_t numbers[4 * V::lanes];
+    for (std::size_t i = 0; i < 4 * V::lanes; ++i) {
+        numbers[i] = static_cast<std::int32_t>(i) * 37 - 300;
+    }
+    for (std::size_t u = 0; u < 4; ++u) {
+        v[u] = V::load(numbers + u * V::lanes);
+    }
+    simd::store_four_saturated<test_isa>(out.data(), v);
+    for (std::size_t i = 0; i < 4 * V::lanes; ++i) {
+        CHECK(int{out[i]} == std::clamp(int{numbers[i]}, low, low + 255));
+    }
+}
+
+TEST_CASE("four vectors are stored in order, saturated") {
+    check_four<std::uint8_t>();
+    check_four<std::int8_t>();
+    check_four<std::int16_t>();
 }
 
 template <class Byte>

@@ -3,6 +3,7 @@
 
 #include <bit>
 #include <cstddef>
+#include <limits>
 #include <tuple>
 #include <type_traits>
 
@@ -21,35 +22,44 @@ struct value_range {
     bool bounded = true;
 };
 
-/// The range of x [n]. Exact in any order. O(n).
+/// The range of x [n]. Exact in any order. O(n). Compares the bits of numbers: as integers, positive floats order as they should,
+/// negative ones among each other the other way around, and NaN and infinities lie beyond both, whatever -ffast-math believes.
 template <class Isa>
 PARE_FLATTEN value_range range_of(const float* x, std::size_t n) noexcept {
     using V = simd::ops<Isa>;
+    constexpr std::int32_t sign = std::numeric_limits<std::int32_t>::min();
+    constexpr auto limit = std::bit_cast<std::int32_t>(largest_range);
     const auto scan = [&](auto cleaned) {
-        auto low = V::set(0.0f);
-        auto high = V::set(0.0f);
-        auto magnitude = V::set(std::int32_t{0});
-        const auto take = [&](auto v) {
-            magnitude = V::maximum(magnitude, V::bits(v) & V::set(std::int32_t{0x7fffffff}));
-            v = cleaned(v);
-            low = V::minimum(low, v);
-            high = V::maximum(high, v);
+        typename V::i32 high[2] = {V::set(std::int32_t{0}), V::set(std::int32_t{0})};
+        typename V::i32 low[2] = {high[0], high[0]};
+        const auto take = [&](auto v, std::size_t chain) {
+            const auto bits = V::bits(cleaned(v));
+            high[chain] = V::maximum(high[chain], bits);
+            low[chain] = V::maximum_unsigned(low[chain], bits);
         };
         std::size_t i = 0;
+        for (; i + 4 * V::lanes <= n; i += 4 * V::lanes) {
+            PARE_UNROLL for (std::size_t u = 0; u < 4; ++u) {
+                take(V::load(x + i + u * V::lanes), u % 2);
+            }
+        }
         for (; i + V::lanes <= n; i += V::lanes) {
-            take(V::load(x + i));
+            take(V::load(x + i), 0);
         }
         if (i < n) {
-            take(V::load_partial(x + i, n - i));
+            take(V::load_partial(x + i, n - i), 0);
         }
-        return std::tuple(V::reduce_min(low), V::reduce_max(high), V::reduce_max(magnitude));
+        const std::int32_t most = V::reduce_max(V::maximum(high[0], high[1]));
+        const std::int32_t least = V::reduce_max(V::maximum_unsigned(low[0], low[1]) ^ V::set(sign)) ^ sign;
+        return value_range{least < 0 ? std::bit_cast<float>(least) : 0.0f, std::bit_cast<float>(most),
+                           most <= limit && (least & ~sign) <= limit};
     };
-    const auto [min, max, magnitude] = scan([](auto v) { return v; });
-    if (magnitude <= std::bit_cast<std::int32_t>(largest_range)) {
-        return {min, max, true};
+    const value_range range = scan([](auto v) { return v; });
+    if (range.bounded) {
+        return range;
     }
-    const auto [known_min, known_max, unused] = scan([](auto v) { return V::nan_to_zero(v); });
-    return {known_min, known_max, false};
+    const value_range known = scan([](auto v) { return V::nan_to_zero(v); });
+    return {known.min, known.max, false};
 }
 
 /// out[i] = clamp(RNE(x[i] * (1 / scale)) + zero_point), the definition in quantize_value. A says where the integers go:
@@ -66,6 +76,13 @@ PARE_FLATTEN void quantize_values(const float* x, std::size_t n, quantization q,
     const auto high = V::set(static_cast<float>(smallest + 255 - q.zero_point));
     const auto run = [&](auto scaled) {
         std::size_t i = 0;
+        for (; i + 4 * V::lanes <= n; i += 4 * V::lanes) {
+            typename V::i32 four[4];
+            PARE_UNROLL for (std::size_t u = 0; u < 4; ++u) {
+                four[u] = V::round(scaled(V::load(x + i + u * V::lanes))) + zero;
+            }
+            simd::store_four_saturated<Isa>(out + i, four);
+        }
         for (; i + V::lanes <= n; i += V::lanes) {
             V::store_saturated(out + i, V::round(scaled(V::load(x + i))) + zero);
         }

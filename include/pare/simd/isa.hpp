@@ -53,6 +53,23 @@ using native = decltype(detail::best(all{}))::type;
 
 }  // namespace isa
 
+namespace simd {
+
+/// Four vectors of integers, each saturated to what A holds, one after the other.
+template <class Isa, class A>
+PARE_INLINE void store_four_saturated(A* p, const typename ops<Isa>::i32 (&v)[4]) noexcept {
+    using V = ops<Isa>;
+    if constexpr (requires { V::store_four_saturated(p, v); }) {
+        V::store_four_saturated(p, v);
+    } else {
+        for (std::size_t i = 0; i < 4; ++i) {
+            V::store_saturated(p + i * V::lanes, v[i]);
+        }
+    }
+}
+
+}  // namespace simd
+
 /// An instruction set tag that this translation unit is compiled for.
 template <class Isa>
 concept compiled_isa = requires {

@@ -41,12 +41,7 @@ struct ops<isa::avx2> : xsimd_ops<xsimd::fma3<xsimd::avx2>> {
         return i32(_mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
     }
     PARE_INLINE static i32 round(f32 x) noexcept { return i32(_mm256_cvtps_epi32(x)); }
-    PARE_INLINE static float reduce_min(f32 x) noexcept {
-        return half::reduce_min(half::f32(_mm_min_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1))));
-    }
-    PARE_INLINE static float reduce_max(f32 x) noexcept {
-        return half::reduce_max(half::f32(_mm_max_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1))));
-    }
+    PARE_INLINE static i32 maximum_unsigned(i32 a, i32 b) noexcept { return i32(_mm256_max_epu32(a, b)); }
     PARE_INLINE static std::int32_t reduce_max(i32 x) noexcept {
         return half::reduce_max(half::i32(_mm_max_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1))));
     }
@@ -63,6 +58,21 @@ struct ops<isa::avx2> : xsimd_ops<xsimd::fma3<xsimd::avx2>> {
     PARE_INLINE static void store_saturated_partial(std::int16_t* p, i32 v, std::size_t n) noexcept {
         const __m128i numbers = half::clamped(words(v));
         std::memcpy(p, &numbers, n * 2);
+    }
+
+    // Four vectors at once: two packings and one permutation.
+    PARE_INLINE static void store_four_saturated(std::uint8_t* p, const i32 (&v)[4]) noexcept {
+        store_in_order(p, _mm256_packus_epi16(_mm256_packs_epi32(v[0], v[1]), _mm256_packs_epi32(v[2], v[3])));
+    }
+    PARE_INLINE static void store_four_saturated(std::int8_t* p, const i32 (&v)[4]) noexcept {
+        store_in_order(p, _mm256_packs_epi16(_mm256_packs_epi32(v[0], v[1]), _mm256_packs_epi32(v[2], v[3])));
+    }
+    PARE_INLINE static void store_four_saturated(std::int16_t* p, const i32 (&v)[4]) noexcept {
+        for (int pair = 0; pair < 4; pair += 2) {
+            const __m256i words = _mm256_packs_epi32(v[pair], v[pair + 1]);
+            const __m256i kept = _mm256_min_epi16(_mm256_max_epi16(words, _mm256_setzero_si256()), _mm256_set1_epi16(255));
+            _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + 8 * pair), _mm256_permute4x64_epi64(kept, 0xd8));
+        }
     }
 
     // As on SSE4.1.
@@ -91,6 +101,12 @@ struct ops<isa::avx2> : xsimd_ops<xsimd::fma3<xsimd::avx2>> {
 
 private:
     using half = ops<isa::sse4_1>;
+
+    template <class Byte>
+    PARE_INLINE static void store_in_order(Byte* p, __m256i packed) noexcept {
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
+                            _mm256_permutevar8x32_epi32(packed, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7)));
+    }
 
     PARE_INLINE static __m128i words(i32 v) noexcept {
         return _mm_packs_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));

@@ -49,8 +49,7 @@ struct ops<isa::avx512bw> : xsimd_ops<xsimd::avx512bw> {
         return i32(_mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))));
     }
     PARE_INLINE static i32 round(f32 x) noexcept { return i32(_mm512_cvtps_epi32(x)); }
-    PARE_INLINE static float reduce_min(f32 x) noexcept { return _mm512_reduce_min_ps(x); }
-    PARE_INLINE static float reduce_max(f32 x) noexcept { return _mm512_reduce_max_ps(x); }
+    PARE_INLINE static i32 maximum_unsigned(i32 a, i32 b) noexcept { return i32(_mm512_max_epu32(a, b)); }
     PARE_INLINE static std::int32_t reduce_max(i32 x) noexcept { return _mm512_reduce_max_epi32(x); }
 
     PARE_INLINE static void store_saturated(std::int8_t* p, i32 v) noexcept {
@@ -61,6 +60,20 @@ struct ops<isa::avx512bw> : xsimd_ops<xsimd::avx512bw> {
     }
     PARE_INLINE static void store_saturated(std::int16_t* p, i32 v) noexcept {
         _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(clamped(v)));
+    }
+    // Four vectors at once: two packings and one permutation instead of four conversions.
+    PARE_INLINE static void store_four_saturated(std::uint8_t* p, const i32 (&v)[4]) noexcept {
+        _mm512_storeu_si512(p, in_order(_mm512_packus_epi16(_mm512_packs_epi32(v[0], v[1]), _mm512_packs_epi32(v[2], v[3]))));
+    }
+    PARE_INLINE static void store_four_saturated(std::int8_t* p, const i32 (&v)[4]) noexcept {
+        _mm512_storeu_si512(p, in_order(_mm512_packs_epi16(_mm512_packs_epi32(v[0], v[1]), _mm512_packs_epi32(v[2], v[3]))));
+    }
+    PARE_INLINE static void store_four_saturated(std::int16_t* p, const i32 (&v)[4]) noexcept {
+        for (int pair = 0; pair < 4; pair += 2) {
+            const __m512i words = _mm512_packs_epi32(v[pair], v[pair + 1]);
+            const __m512i kept = _mm512_min_epi16(_mm512_max_epi16(words, _mm512_setzero_si512()), _mm512_set1_epi16(255));
+            _mm512_storeu_si512(p + 16 * pair, _mm512_permutexvar_epi64(_mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7), kept));
+        }
     }
     PARE_INLINE static void store_saturated_partial(std::int8_t* p, i32 v, std::size_t n) noexcept {
         _mm_mask_storeu_epi8(p, first(n), _mm512_cvtsepi32_epi8(v));
@@ -105,6 +118,9 @@ protected:
     }
 
 private:
+    PARE_INLINE static __m512i in_order(__m512i packed) noexcept {
+        return _mm512_permutexvar_epi32(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15), packed);
+    }
     template <class Byte>
     PARE_INLINE static short pair_at(const Byte* a) noexcept {
         short pair;

@@ -34,8 +34,9 @@ struct ops<isa::neon> : xsimd_ops<xsimd::neon64> {
 
     PARE_INLINE static i32 widen(const std::uint16_t* p) noexcept { return i32(vreinterpretq_s32_u32(vmovl_u16(vld1_u16(p)))); }
     PARE_INLINE static i32 round(f32 x) noexcept { return i32(vcvtnq_s32_f32(x)); }
-    PARE_INLINE static float reduce_min(f32 x) noexcept { return vminvq_f32(x); }
-    PARE_INLINE static float reduce_max(f32 x) noexcept { return vmaxvq_f32(x); }
+    PARE_INLINE static i32 maximum_unsigned(i32 a, i32 b) noexcept {
+        return i32(vreinterpretq_s32_u32(vmaxq_u32(vreinterpretq_u32_s32(a), vreinterpretq_u32_s32(b))));
+    }
     PARE_INLINE static std::int32_t reduce_max(i32 x) noexcept { return vmaxvq_s32(x); }
 
     template <class A>

@@ -68,8 +68,9 @@ struct ops<isa::scalar> {
     PARE_INLINE static i32 round(f32 x) noexcept {
         return std::bit_cast<std::int32_t>(pare::opaque(pare::opaque(x) + 12582912.0f)) - 0x4B400000;
     }
-    PARE_INLINE static float reduce_min(f32 x) noexcept { return x; }
-    PARE_INLINE static float reduce_max(f32 x) noexcept { return x; }
+    PARE_INLINE static i32 maximum_unsigned(i32 a, i32 b) noexcept {
+        return static_cast<std::uint32_t>(a) > static_cast<std::uint32_t>(b) ? a : b;
+    }
     PARE_INLINE static std::int32_t reduce_max(i32 x) noexcept { return x; }
 
     template <class A>

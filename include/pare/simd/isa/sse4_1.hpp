@@ -41,14 +41,7 @@ struct ops<isa::sse4_1> : xsimd_ops<xsimd::sse4_1> {
         return i32(_mm_cvtepu16_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
     }
     PARE_INLINE static i32 round(f32 x) noexcept { return i32(_mm_cvtps_epi32(x)); }
-    PARE_INLINE static float reduce_min(f32 x) noexcept {
-        __m128 m = _mm_min_ps(x, _mm_movehl_ps(x, x));
-        return _mm_cvtss_f32(_mm_min_ss(m, _mm_movehdup_ps(m)));
-    }
-    PARE_INLINE static float reduce_max(f32 x) noexcept {
-        __m128 m = _mm_max_ps(x, _mm_movehl_ps(x, x));
-        return _mm_cvtss_f32(_mm_max_ss(m, _mm_movehdup_ps(m)));
-    }
+    PARE_INLINE static i32 maximum_unsigned(i32 a, i32 b) noexcept { return i32(_mm_max_epu32(a, b)); }
     PARE_INLINE static std::int32_t reduce_max(i32 x) noexcept {
         __m128i m = _mm_max_epi32(x, _mm_unpackhi_epi64(x, x));
         return _mm_cvtsi128_si32(_mm_max_epi32(m, _mm_shuffle_epi32(m, 1)));
