@@ -28,8 +28,7 @@ PARE_INLINE auto load_as_float(const float* p) noexcept {
 }
 template <class Isa>
 PARE_INLINE auto load_as_float(const bfloat16* p) noexcept {
-    using V = simd::ops<Isa>;
-    return V::from_bits(V::widen(&p->bits) << 16);
+    return simd::ops<Isa>::load_upper_halves(&p->bits);
 }
 
 /// `Stored` is how the packed operand is kept: float, or bfloat16, which becomes float on the way into the registers.

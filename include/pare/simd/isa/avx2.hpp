@@ -37,8 +37,9 @@ struct ops<isa::avx2> : xsimd_ops<xsimd::fma3<xsimd::avx2>> {
         _mm256_maskstore_epi32(p, first(n), v);
     }
 
-    PARE_INLINE static i32 widen(const std::uint16_t* p) noexcept {
-        return i32(_mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
+    PARE_INLINE static f32 load_upper_halves(const std::uint16_t* p) noexcept {
+        return f32(_mm256_castsi256_ps(
+            _mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))), 16)));
     }
     PARE_INLINE static i32 round(f32 x) noexcept { return i32(_mm256_cvtps_epi32(x)); }
     PARE_INLINE static i32 maximum_unsigned(i32 a, i32 b) noexcept { return i32(_mm256_max_epu32(a, b)); }

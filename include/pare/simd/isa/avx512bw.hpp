@@ -45,8 +45,9 @@ struct ops<isa::avx512bw> : xsimd_ops<xsimd::avx512bw> {
         _mm512_mask_storeu_epi32(p, first(n), v);
     }
 
-    PARE_INLINE static i32 widen(const std::uint16_t* p) noexcept {
-        return i32(_mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))));
+    PARE_INLINE static f32 load_upper_halves(const std::uint16_t* p) noexcept {
+        return f32(_mm512_castsi512_ps(
+            _mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))), 16)));
     }
     PARE_INLINE static i32 round(f32 x) noexcept { return i32(_mm512_cvtps_epi32(x)); }
     PARE_INLINE static i32 maximum_unsigned(i32 a, i32 b) noexcept { return i32(_mm512_max_epu32(a, b)); }

@@ -32,7 +32,9 @@ struct ops<isa::neon> : xsimd_ops<xsimd::neon64> {
     static constexpr register_tile f32_tile = {6, 4};
     static constexpr register_tile int8_tile = {4, 4};
 
-    PARE_INLINE static i32 widen(const std::uint16_t* p) noexcept { return i32(vreinterpretq_s32_u32(vmovl_u16(vld1_u16(p)))); }
+    PARE_INLINE static f32 load_upper_halves(const std::uint16_t* p) noexcept {
+        return f32(vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p), 16)));
+    }
     PARE_INLINE static i32 round(f32 x) noexcept { return i32(vcvtnq_s32_f32(x)); }
     PARE_INLINE static i32 maximum_unsigned(i32 a, i32 b) noexcept {
         return i32(vreinterpretq_s32_u32(vmaxq_u32(vreinterpretq_u32_s32(a), vreinterpretq_u32_s32(b))));

@@ -63,8 +63,10 @@ struct ops<isa::scalar> {
     PARE_INLINE static f32 opaque(f32 x) noexcept { return pare::opaque(x); }
 
     /// Round half to even, for |x| <= 2^22: adding 1.5 * 2^23 leaves the integer in the low bits of the sum.
-    /// The numbers of 16 bits as numbers of 32.
-    PARE_INLINE static i32 widen(const std::uint16_t* p) noexcept { return *p; }
+    /// Floats of which only the upper halves are stored.
+    PARE_INLINE static f32 load_upper_halves(const std::uint16_t* p) noexcept {
+        return std::bit_cast<float>(static_cast<std::uint32_t>(*p) << 16);
+    }
     PARE_INLINE static i32 round(f32 x) noexcept {
         return std::bit_cast<std::int32_t>(pare::opaque(pare::opaque(x) + 12582912.0f)) - 0x4B400000;
     }

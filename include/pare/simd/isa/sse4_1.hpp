@@ -37,8 +37,8 @@ struct ops<isa::sse4_1> : xsimd_ops<xsimd::sse4_1> {
     PARE_INLINE static f32 fma(f32 a, f32 b, f32 c) noexcept { return opaque(a * b) + c; }
     PARE_INLINE static float fma(float a, float b, float c) noexcept { return pare::opaque(a * b) + c; }
 
-    PARE_INLINE static i32 widen(const std::uint16_t* p) noexcept {
-        return i32(_mm_cvtepu16_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
+    PARE_INLINE static f32 load_upper_halves(const std::uint16_t* p) noexcept {
+        return f32(_mm_castsi128_ps(_mm_slli_epi32(_mm_cvtepu16_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))), 16)));
     }
     PARE_INLINE static i32 round(f32 x) noexcept { return i32(_mm_cvtps_epi32(x)); }
     PARE_INLINE static i32 maximum_unsigned(i32 a, i32 b) noexcept { return i32(_mm_max_epu32(a, b)); }
