@@ -36,10 +36,12 @@ struct panels {
 /// Below this many multiply-adds a product is not worth a second thread.
 inline constexpr std::size_t parallel_threshold = std::size_t{1} << 19;
 
-/// How many whole panels a tile of few rows takes at once: a lone row of sums would wait for itself.
+/// How many whole panels a tile of few rows takes at once: a lone row of sums would wait for itself. Twelve sums are enough; more
+/// panels, which are streams of memory, are too many for some prefetchers.
 template <simd::register_tile Tile>
 constexpr std::size_t panels_at_once(std::size_t rows) noexcept {
-    return Tile.rows / rows;
+    constexpr std::size_t most = Tile.vectors < 12 ? 12 / Tile.vectors : 1;
+    return Tile.rows / rows < most ? Tile.rows / rows : most;
 }
 
 /// Calls tile(row, rows, panel, panels) for every register tile of an m x n product; k is the depth. Rows are taken in blocks, so
