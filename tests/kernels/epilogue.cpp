@@ -1,6 +1,7 @@
 #include <pare/kernels/epilogue.hpp>
 
 #include <bit>
+#include <limits>
 #include <vector>
 
 #include <pare/core/random.hpp>
@@ -59,4 +60,42 @@ TEST_CASE("a product is rounded before the bias is added") {
     epilogue.finish<test_isa>(sum.data(), 1, 0, 1, 0, 1);
     CHECK(std::bit_cast<std::uint32_t>(y) == std::bit_cast<std::uint32_t>(exact_multiply(3.0f, 0.1f) + bias));
     CHECK(y != static_cast<float>(3.0 * static_cast<double>(0.1f) + static_cast<double>(bias)));
+}
+
+template <class Q>
+static void check_requantize(std::int32_t zero_point, std::int32_t smallest) {
+    const random_numbers random(seed{22}, static_cast<std::uint64_t>(smallest + 1000));
+    const std::size_t rows = 3;
+    for (const std::size_t columns : {1u, 15u, 16u, 17u, 64u, 70u}) {
+        guarded<float> multiplier(columns);
+        guarded<std::int32_t> offset(columns);
+        guarded<typename Q::storage> y(rows * columns);
+        const std::size_t stride = (columns + 15) / 16 * 16;
+        std::vector<std::int32_t> sums(rows * stride);
+        for (std::size_t j = 0; j < columns; ++j) {
+            multiplier[j] = j % 5 == 0 ? 0.5f : random.uniform(j, 1e-5f, 1e-3f);  // 0.5: ties
+            offset[j] = static_cast<std::int32_t>(random.below(100 + j, 1000)) - 500;
+        }
+        for (std::size_t i = 0; i < sums.size(); ++i) {
+            sums[i] = i % 7 == 0 ? std::numeric_limits<std::int32_t>::max() - 1000
+                                 : static_cast<std::int32_t>(random.below(1000 + i, 400000)) - 200000;
+        }
+        const kernels::add_offsets offsets = {offset.data()};
+        const kernels::requantize requantize = {multiplier.data(), zero_point, smallest, Q::largest};
+        const kernels::epilogue<typename Q::storage, kernels::add_offsets, kernels::requantize> epilogue(y.data(), columns, offsets,
+                                                                                                         requantize);
+        epilogue.template finish<test_isa>(sums.data(), stride, 0, rows, 0, columns);
+        for (std::size_t i = 0; i < rows; ++i) {
+            for (std::size_t j = 0; j < columns; ++j) {
+                REQUIRE(int{y[i * columns + j]} == kernels::finish_number(sums[i * stride + j], i, j, offsets, requantize));
+            }
+        }
+    }
+}
+
+TEST_CASE("sums become bytes of another scale, to the bit") {
+    check_requantize<quint8>(0, 0);
+    check_requantize<quint8>(131, 131);  // ReLU: nothing below the zero point
+    check_requantize<qint8>(-3, -128);
+    check_requantize<qint8>(7, 7);
 }

@@ -69,6 +69,45 @@ struct scale_rows {
     float operator()(float x, std::size_t row, std::size_t) const noexcept { return exact_multiply(x, row_scale[row]); }
 };
 
+/// y = sum + offset[j], in int32: a bias at the scale of the sums, and -zero_point * column_sum[j] for affine activations.
+struct add_offsets {
+    const std::int32_t* offset;
+
+    template <class Isa>
+    PARE_INLINE auto columns(std::size_t column, std::size_t count) const noexcept {
+        return load_first<Isa>(offset + column, count);
+    }
+    template <class Isa>
+    PARE_INLINE auto apply(typename simd::ops<Isa>::i32 sums, const typename simd::ops<Isa>::i32& o, std::size_t) const noexcept {
+        return sums + o;
+    }
+    std::int32_t operator()(std::int32_t sum, std::size_t, std::size_t column) const noexcept { return sum + offset[column]; }
+};
+
+/// y = clamp(RNE(float(sum) * multiplier[j]) + zero_point) to [smallest, largest], integers for an epilogue whose output is bytes.
+/// A ReLU is a larger `smallest`. Multipliers are at most 2^62.
+struct requantize {
+    const float* multiplier;
+    std::int32_t zero_point;
+    std::int32_t smallest;
+    std::int32_t largest;
+
+    template <class Isa>
+    PARE_INLINE auto columns(std::size_t column, std::size_t count) const noexcept {
+        return load_first<Isa>(multiplier + column, count);
+    }
+    template <class Isa>
+    PARE_INLINE auto apply(typename simd::ops<Isa>::i32 sums, const typename simd::ops<Isa>::f32& m, std::size_t) const noexcept {
+        using V = simd::ops<Isa>;
+        const auto low = V::set(static_cast<float>(smallest - zero_point));
+        const auto high = V::set(static_cast<float>(largest - zero_point));
+        return V::round(V::minimum(V::maximum(V::to_float(sums) * m, low), high)) + V::set(zero_point);
+    }
+    std::int32_t operator()(std::int32_t sum, std::size_t, std::size_t column) const noexcept {
+        return quantize_value(static_cast<float>(sum), multiplier[column], zero_point, smallest, largest);
+    }
+};
+
 /// y = x + bias[j].
 struct add_bias {
     const float* bias;
@@ -97,7 +136,7 @@ struct rectify {
     float operator()(float x, std::size_t, std::size_t) const noexcept { return x < 0.0f ? 0.0f : x; }
 };
 
-/// Stages in order, then a store to output[i * stride + j].
+/// Stages in order, then a store to output[i * stride + j]: floats, 32-bit integers, or bytes, which integers saturate to.
 template <class Output, class... Stages>
 struct epilogue {
     Output* output;
@@ -127,7 +166,13 @@ private:
         Output* out = output + row * stride + column;
         for (std::size_t r = 0; r < rows; ++r, tile += tile_stride, out += stride) {
             const auto y = chain<Isa, 0>(V::load(tile), shared, row + r);
-            if (count == V::lanes) {
+            if constexpr (sizeof(Output) < sizeof(float)) {
+                if (count == V::lanes) {
+                    V::store_saturated(out, y);
+                } else {
+                    V::store_saturated_partial(out, y, count);
+                }
+            } else if (count == V::lanes) {
                 V::store(out, y);
             } else {
                 V::store_partial(out, y, count);
