@@ -53,16 +53,18 @@ struct gemm_int8_kernel {
     }
 
     template <class A>
-    using tile_function = void (*)(const A* a, std::size_t a_stride, const std::int8_t* b, const std::int32_t* column_sums,
-                                   std::size_t k, std::int32_t* out);
+    using tile_function = void (*)(const A* const* rows, std::size_t segments, std::size_t length, const std::int8_t* b,
+                                   const std::int32_t* column_sums, std::int32_t* out);
 
-    /// out [Rows, Panels * Vectors * lanes] = a [Rows, k] * panels of b [k / depth, Vectors * lanes, depth].
+    /// out [Rows, Panels * Vectors * lanes] = a [Rows, k] * panels of b [k / depth, Vectors * lanes, depth]. A row of a consists of
+    /// `segments` pieces of `length` bytes: piece s of row r is at rows[s * Rows + r]. The length of several is a multiple of
+    /// depth.
     template <class A, std::size_t Rows, std::size_t Vectors, std::size_t Panels>
-    PARE_FLATTEN static void multiply_tile(const A* a, std::size_t a_stride, const std::int8_t* b, const std::int32_t* column_sums,
-                                           std::size_t k, std::int32_t* out) {
+    PARE_FLATTEN static void multiply_tile(const A* const* rows, std::size_t segments, std::size_t length, const std::int8_t* b,
+                                           const std::int32_t* column_sums, std::int32_t* out) {
         constexpr std::int32_t correction = simd::shift_correction<Isa, A>;
         constexpr std::size_t columns = Panels * Vectors;
-        const std::size_t panel_size = layout::width * padded_depth(k);
+        const std::size_t panel_size = layout::width * padded_depth(segments * length);
         typename V::i32 sum[Rows][columns];
         PARE_UNROLL for (std::size_t c = 0; c < columns; ++c) {
             const auto start = correction == 0 ? V::set(std::int32_t{0}) : V::load(column_sums + c * V::lanes) * V::set(correction);
@@ -73,11 +75,11 @@ struct gemm_int8_kernel {
         const auto load = [&](const std::int8_t* group, std::size_t c) {
             return V::load_weights(group + c / Vectors * panel_size + c % Vectors * V::lanes * depth);
         };
-        const auto step = [&](const std::int8_t* group, const A* x, std::size_t x_stride) {
+        const auto step = [&](const std::int8_t* group, const A* const(&x)[Rows], std::size_t i) {
             if constexpr (Panels > 1) {  // few rows: they stay in registers while weights stream past
                 typename V::operand xr[Rows];
                 PARE_UNROLL for (std::size_t r = 0; r < Rows; ++r) {
-                    xr[r] = V::broadcast(x + r * x_stride);
+                    xr[r] = V::broadcast(x[r] + i);
                 }
                 PARE_UNROLL for (std::size_t c = 0; c < columns; ++c) {
                     const auto w = load(group, c);
@@ -91,7 +93,7 @@ struct gemm_int8_kernel {
                     w[c] = load(group, c);
                 }
                 PARE_UNROLL for (std::size_t r = 0; r < Rows; ++r) {
-                    const auto xr = V::broadcast(x + r * x_stride);
+                    const auto xr = V::broadcast(x[r] + i);
                     PARE_UNROLL for (std::size_t c = 0; c < columns; ++c) {
                         sum[r][c] = V::dot(sum[r][c], xr, w[c]);
                     }
@@ -99,17 +101,25 @@ struct gemm_int8_kernel {
             }
         };
         // What is left of k goes first: behind the loop, the compiler would keep every sum twice.
-        if (const std::size_t left = k % depth; left != 0) {
-            A tail[Rows * depth] = {};
+        if (const std::size_t left = length % depth; left != 0) {
+            A tail[Rows][depth] = {};
+            const A* x[Rows];
             for (std::size_t r = 0; r < Rows; ++r) {
                 for (std::size_t i = 0; i < left; ++i) {
-                    tail[r * depth + i] = a[r * a_stride + k - left + i];
+                    tail[r][i] = rows[r][length - left + i];
                 }
+                x[r] = tail[r];
             }
-            step(b + k / depth * Vectors * V::lanes * depth, tail, depth);
+            step(b + length / depth * Vectors * V::lanes * depth, x, 0);
         }
-        for (std::size_t group = k / depth; group > 0; --group, a += depth, b += Vectors * V::lanes * depth) {
-            step(b, a, a_stride);
+        for (std::size_t s = 0; s < segments; ++s, rows += Rows) {
+            const A* x[Rows];
+            PARE_UNROLL for (std::size_t r = 0; r < Rows; ++r) {
+                x[r] = rows[r];
+            }
+            for (std::size_t i = 0; i + depth <= length; i += depth, b += Vectors * V::lanes * depth) {
+                step(b, x, i);
+            }
         }
         PARE_UNROLL for (std::size_t r = 0; r < Rows; ++r) {
             PARE_UNROLL for (std::size_t c = 0; c < columns; ++c) {
@@ -128,12 +138,11 @@ struct gemm_int8_kernel {
     };
 };
 
-/// C [m, w.n] = A [m, w.k] * W^T, element (i, j) exactly the sum over k of a[i * a_stride + k] * w[j][k] in int32, for k <=
-/// int8_largest_depth. A is std::uint8_t or std::int8_t. The epilogue takes the sums and stores. O(m n k); reads each element of A
-/// and W, writes what the epilogue stores, nothing else.
-template <class Isa, class A, class Executor, class Epilogue>
-PARE_NOINLINE void gemm_int8(Executor& executor, std::size_t m, const A* a, std::size_t a_stride, const packed_int8& w,
-                             const Epilogue& epilogue) {
+/// C [m, w.n] = A [m, w.k] * W^T, where locate(row, rows, pointers) says where the segments of these rows of A lie, as
+/// multiply_tile wants them. At most MaxSegments segments.
+template <class Isa, class A, std::size_t MaxSegments, class Executor, class Locate, class Epilogue>
+PARE_INLINE void gemm_int8_of_segments(Executor& executor, std::size_t m, std::size_t segments, std::size_t length,
+                                       const Locate& locate, const packed_int8& w, const Epilogue& epilogue) {
     using kernel = gemm_int8_kernel<Isa>;
     using V = simd::ops<Isa>;
     using layout = typename kernel::layout;
@@ -141,13 +150,29 @@ PARE_NOINLINE void gemm_int8(Executor& executor, std::size_t m, const A* a, std:
     for_each_tile<Isa, kernel::tile>(
         executor, m, w.n, w.k, [&](std::size_t row, std::size_t rows, std::size_t panel, std::size_t panels) {
             alignas(64) std::int32_t sums[kernel::tile.rows * kernel::tile.vectors * V::lanes];
+            const A* pointers[kernel::tile.rows * MaxSegments];
+            locate(row, rows, pointers);
             const std::size_t column = panel * layout::width;
             const std::size_t vectors = layout::vectors(w.n, panel);
             const auto multiply = kernel::template shapes<A>::table::find(rows, vectors, panels);
-            multiply(a + row * a_stride, a_stride, w.data + column * kernel::padded_depth(w.k), w.column_sums + column, w.k, sums);
+            multiply(pointers, segments, length, w.data + column * kernel::padded_depth(w.k), w.column_sums + column, sums);
             epilogue.template finish<Isa>(sums, panels * vectors * V::lanes, row, rows, column,
                                           panels > 1 ? panels * layout::width : layout::columns(w.n, panel));
         });
+}
+
+/// C [m, w.n] = A [m, w.k] * W^T, element (i, j) exactly the sum over k of a[i * a_stride + k] * w[j][k] in int32, for k <=
+/// int8_largest_depth. A is std::uint8_t or std::int8_t. The epilogue takes the sums and stores. O(m n k); reads each element of A
+/// and W, writes what the epilogue stores, nothing else.
+template <class Isa, class A, class Executor, class Epilogue>
+PARE_NOINLINE void gemm_int8(Executor& executor, std::size_t m, const A* a, std::size_t a_stride, const packed_int8& w,
+                             const Epilogue& epilogue) {
+    const auto locate = [&](std::size_t row, std::size_t rows, const A** pointers) {
+        for (std::size_t r = 0; r < rows; ++r) {
+            pointers[r] = a + (row + r) * a_stride;
+        }
+    };
+    gemm_int8_of_segments<Isa, A, 1>(executor, m, 1, w.k, locate, w, epilogue);
 }
 
 }  // namespace kernels

@@ -27,7 +27,7 @@ struct value_range {
 template <class Isa>
 PARE_FLATTEN value_range range_of(const float* x, std::size_t n) noexcept {
     using V = simd::ops<Isa>;
-    constexpr std::int32_t sign = std::numeric_limits<std::int32_t>::min();
+    constexpr std::int32_t sign = (std::numeric_limits<std::int32_t>::min)();
     constexpr auto limit = std::bit_cast<std::int32_t>(largest_range);
     const auto scan = [&](auto cleaned) {
         typename V::i32 high[2] = {V::set(std::int32_t{0}), V::set(std::int32_t{0})};
