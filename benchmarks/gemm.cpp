@@ -6,9 +6,11 @@
 #include <benchmark/benchmark.h>
 
 #include <cmath>
+#include <cstring>
 #include <string>
 #include <vector>
 
+#include <pare/kernels/conv.hpp>
 #include <pare/kernels/packed_full.hpp>
 #include <pare/kernels/reference.hpp>
 
@@ -69,6 +71,43 @@ void u8s8(benchmark::State& state, shape s) {
     report<Isa>(state, s, int8_peak<Isa>());
 }
 
+/// A 3x3 convolution of 56x56 pixels, 64 channels to 64: as many operations as the product 3136x64x576. With `pad`, the image is
+/// also copied into its border each time.
+template <class Isa>
+void conv(benchmark::State& state, bool pad) {
+    const kernels::convolution s = {56, 56, 64, 64, 3, 3, 1, 1, 1, 1, 1, 1};
+    std::vector<std::uint8_t> x(56 * 56 * 64);
+    for (std::size_t i = 0; i < x.size(); ++i) {
+        x[i] = static_cast<std::uint8_t>(i * 7919 >> 3);
+    }
+    std::vector<std::int8_t> w(64 * 576);
+    for (std::size_t i = 0; i < w.size(); ++i) {
+        w[i] = static_cast<std::int8_t>(static_cast<int>(i * 31 % 255) - 127);
+    }
+    aligned_array<std::uint8_t> image(s.padded_size() + kernels::conv2d_int8_slack<Isa>);
+    aligned_array<std::int32_t> y(s.output_pixels() * s.outputs);
+    const auto copy = [&] {
+        kernels::pad_image(s, x.data(), std::uint8_t{9}, image.data(),
+                           [](const std::uint8_t* from, std::size_t n, std::uint8_t* to) { std::memcpy(to, from, n); });
+    };
+    copy();
+    const kernels::conv2d_int8_weights<Isa> weights(w.data(), s);
+    serial_executor serial;
+    const kernels::epilogue<std::int32_t> store(y.data(), s.outputs);
+    kernels::conv2d_int8<Isa>(serial, s, image.data(), weights.view, store);
+    std::vector<std::int32_t> expected(y.size());
+    kernels::reference::convolve<std::int32_t>(s, x.data(), std::uint8_t{9}, w.data(), expected.data());
+    require(std::equal(expected.begin(), expected.end(), y.begin()), "conv2d_int8", {3136, 64, 576});
+    for (auto _ : state) {
+        if (pad) {
+            copy();
+        }
+        kernels::conv2d_int8<Isa>(serial, s, image.data(), weights.view, store);
+        benchmark::ClobberMemory();
+    }
+    report<Isa>(state, {3136, 64, 576}, int8_peak<Isa>());
+}
+
 /// A linear layer, weights packed before, bias added.
 template <class Isa, class Element, class Activations>
 void linear(benchmark::State& state, shape s) {
@@ -110,6 +149,9 @@ void linear(benchmark::State& state, shape s) {
 
 template <class Isa>
 void add_isa() {
+    const std::string image = sentence("/", Isa::name, "/56x56x64 to 64");
+    benchmark::RegisterBenchmark(("conv3x3_u8s8" + image).c_str(), conv<Isa>, false);
+    benchmark::RegisterBenchmark(("conv3x3_u8s8_and_border" + image).c_str(), conv<Isa>, true);
     for (const shape s : shapes) {
         const std::string size = sentence("/", Isa::name, "/", s.m, "x", s.n, "x", s.k);
         benchmark::RegisterBenchmark(("u8s8" + size).c_str(), u8s8<Isa>, s);

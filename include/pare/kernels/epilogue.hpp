@@ -31,6 +31,7 @@ struct dequantize {
     const std::int32_t* row_zero_point;
     const float* column_scale;
     const std::int32_t* column_sum;
+    std::size_t row_step = 1;  // 0 where all rows share one scale and zero point
 
     template <class Isa>
     struct shared {
@@ -44,12 +45,12 @@ struct dequantize {
     template <class Isa>
     PARE_INLINE auto apply(typename simd::ops<Isa>::i32 sums, const shared<Isa>& c, std::size_t row) const noexcept {
         using V = simd::ops<Isa>;
-        const auto centered = V::to_float(sums - V::set(row_zero_point[row]) * c.sum);
-        return V::opaque(centered * V::opaque(V::set(row_scale[row]) * c.scale));
+        const auto centered = V::to_float(sums - V::set(row_zero_point[row * row_step]) * c.sum);
+        return V::opaque(centered * V::opaque(V::set(row_scale[row * row_step]) * c.scale));
     }
     float operator()(std::int32_t sum, std::size_t row, std::size_t column) const noexcept {
-        const auto centered = static_cast<float>(sum - row_zero_point[row] * column_sum[column]);
-        return exact_multiply(centered, exact_multiply(row_scale[row], column_scale[column]));
+        const auto centered = static_cast<float>(sum - row_zero_point[row * row_step] * column_sum[column]);
+        return exact_multiply(centered, exact_multiply(row_scale[row * row_step], column_scale[column]));
     }
 };
 

@@ -57,11 +57,14 @@ struct gemm_f32_kernel {
         }
     }
 
-    using tile_function = void (*)(strided_f32 a, const Stored* b, std::size_t k, float* out);
+    using tile_function = void (*)(const float* const* rows, std::size_t column_stride, std::size_t segments, std::size_t length,
+                                   const Stored* b, float* out);
 
-    /// out [Rows, Panels * Vectors * lanes] = a [Rows, k] * panels of b [k, Vectors * lanes].
+    /// out [Rows, Panels * Vectors * lanes] = a [Rows, k] * panels of b [k, Vectors * lanes]. A row of a consists of `segments`
+    /// pieces of `length` numbers, column_stride apart: piece s of row r is at rows[s * Rows + r].
     template <std::size_t Rows, std::size_t Vectors, std::size_t Panels>
-    PARE_FLATTEN static void multiply_tile(strided_f32 a, const Stored* b, std::size_t k, float* out) {
+    PARE_FLATTEN static void multiply_tile(const float* const* rows, std::size_t column_stride, std::size_t segments,
+                                           std::size_t length, const Stored* b, float* out) {
         constexpr std::size_t columns = Panels * Vectors;
         typename V::f32 sum[Rows][columns];
         PARE_UNROLL for (std::size_t r = 0; r < Rows; ++r) {
@@ -69,14 +72,13 @@ struct gemm_f32_kernel {
                 sum[r][c] = V::set(0.0f);
             }
         }
-        const std::size_t panel_size = layout::width * k;
+        const std::size_t panel_size = layout::width * segments * length;
         const auto load = [&](std::size_t c) { return load_as_float<Isa>(b + c / Vectors * panel_size + c % Vectors * V::lanes); };
-        const float* x = a.data;
-        for (std::size_t i = 0; i < k; ++i, x += a.column_stride, b += Vectors * V::lanes) {
+        const auto step = [&](const float* const(&x)[Rows], std::size_t i) {
             if constexpr (Panels > 1) {  // few rows: they stay in registers while weights stream past
                 typename V::f32 xr[Rows];
                 PARE_UNROLL for (std::size_t r = 0; r < Rows; ++r) {
-                    xr[r] = V::set(x[r * a.row_stride]);
+                    xr[r] = V::set(x[r][i]);
                 }
                 PARE_UNROLL for (std::size_t c = 0; c < columns; ++c) {
                     const auto w = load(c);
@@ -90,11 +92,20 @@ struct gemm_f32_kernel {
                     w[c] = load(c);
                 }
                 PARE_UNROLL for (std::size_t r = 0; r < Rows; ++r) {
-                    const auto xr = V::set(x[r * a.row_stride]);
+                    const auto xr = V::set(x[r][i]);
                     PARE_UNROLL for (std::size_t c = 0; c < columns; ++c) {
                         sum[r][c] = V::fma(xr, w[c], sum[r][c]);
                     }
                 }
+            }
+        };
+        for (std::size_t s = 0; s < segments; ++s, rows += Rows) {
+            const float* x[Rows];
+            PARE_UNROLL for (std::size_t r = 0; r < Rows; ++r) {
+                x[r] = rows[r];
+            }
+            for (std::size_t i = 0; i < length; ++i, b += Vectors * V::lanes) {
+                step(x, i * column_stride);
             }
         }
         PARE_UNROLL for (std::size_t r = 0; r < Rows; ++r) {
@@ -109,19 +120,36 @@ struct gemm_f32_kernel {
         static constexpr tile_function value = &multiply_tile<Rows, Vectors, Panels>;
     };
 
-    /// C [m, n] with columns from `first_column` on = A [m, k] * B [k, n], packed at b.
-    template <class Executor, class Epilogue>
-    static void multiply(Executor& executor, std::size_t m, std::size_t n, std::size_t k, strided_f32 a, const Stored* b,
-                         std::size_t first_column, const Epilogue& epilogue) {
+    /// C [m, n] with columns from `first_column` on = A [m, segments * length] * B, packed at b; locate(row, rows, pointers) says
+    /// where the segments of these rows of A lie, as multiply_tile wants them. At most MaxSegments segments.
+    template <std::size_t MaxSegments, class Executor, class Locate, class Epilogue>
+    static PARE_INLINE void multiply_segments(Executor& executor, std::size_t m, std::size_t n, std::size_t segments,
+                                              std::size_t length, std::size_t column_stride, const Locate& locate, const Stored* b,
+                                              std::size_t first_column, const Epilogue& epilogue) {
+        const std::size_t k = segments * length;
         for_each_tile<Isa, tile>(executor, m, n, k, [&](std::size_t row, std::size_t rows, std::size_t panel, std::size_t panels) {
             alignas(64) float sums[tile.rows * tile.vectors * V::lanes];
+            const float* pointers[tile.rows * MaxSegments];
+            locate(row, rows, pointers);
             const std::size_t column = panel * layout::width;
             const std::size_t vectors = layout::vectors(n, panel);
             const auto multiply_rows = tile_table<tile, pick>::find(rows, vectors, panels);
-            multiply_rows({a.data + row * a.row_stride, a.row_stride, a.column_stride}, b + column * k, k, sums);
+            multiply_rows(pointers, column_stride, segments, length, b + column * k, sums);
             epilogue.template finish<Isa>(sums, panels * vectors * V::lanes, row, rows, first_column + column,
                                           panels > 1 ? panels * layout::width : layout::columns(n, panel));
         });
+    }
+
+    /// The same for a matrix A [m, k].
+    template <class Executor, class Epilogue>
+    static void multiply(Executor& executor, std::size_t m, std::size_t n, std::size_t k, strided_f32 a, const Stored* b,
+                         std::size_t first_column, const Epilogue& epilogue) {
+        const auto locate = [&](std::size_t row, std::size_t rows, const float** pointers) {
+            for (std::size_t r = 0; r < rows; ++r) {
+                pointers[r] = a.data + (row + r) * a.row_stride;
+            }
+        };
+        multiply_segments<1>(executor, m, n, 1, k, a.column_stride, locate, b, first_column, epilogue);
     }
 };
 

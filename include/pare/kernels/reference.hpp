@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include <pare/core/tensor.hpp>
+#include <pare/kernels/conv.hpp>
 #include <pare/kernels/epilogue.hpp>
 #include <pare/kernels/quantize.hpp>
 
@@ -55,6 +56,32 @@ void multiply_groups(matrix_view<const std::int8_t> a, matrix_view<const std::in
                 add(g);
             }
             c(i, j) = finish_number(total, i, j, stages...);
+        }
+    }
+}
+
+/// C(output pixel, j) = stages(sum over the kernel of x * w[j]), where x is `outside` beyond the image. Shapes as in `convolution`.
+template <class Sum, class A, class W, class Output, class... Stages>
+void convolve(const convolution& s, const A* image, A outside, const W* w, Output* c, const Stages&... stages) noexcept {
+    for (std::size_t pixel = 0; pixel < s.output_pixels(); ++pixel) {
+        for (std::size_t j = 0; j < s.outputs; ++j) {
+            Sum sum = 0;
+            for (std::size_t ky = 0; ky < s.kernel_height; ++ky) {
+                for (std::size_t kx = 0; kx < s.kernel_width; ++kx) {
+                    const std::size_t y = pixel / s.output_width() * s.stride_height + ky * s.dilation_height;
+                    const std::size_t x = pixel % s.output_width() * s.stride_width + kx * s.dilation_width;
+                    const bool inside = y >= s.padding_height && y < s.padding_height + s.height && x >= s.padding_width &&
+                                        x < s.padding_width + s.width;
+                    for (std::size_t i = 0; i < s.channels; ++i) {
+                        const A value =
+                            inside ? image[((y - s.padding_height) * s.width + x - s.padding_width) * s.channels + i] : outside;
+                        sum += static_cast<Sum>(value) *
+                               static_cast<Sum>(w[((j * s.kernel_height + ky) * s.kernel_width + kx) * s.channels + i]);
+                    }
+                }
+            }
+            using first = std::conditional_t<std::is_integral_v<Sum>, std::int32_t, float>;
+            c[pixel * s.outputs + j] = static_cast<Output>(finish_number(static_cast<first>(sum), pixel, j, stages...));
         }
     }
 }
