@@ -153,7 +153,7 @@ void pad_image(const convolution& s, const T* x, U fill, U* padded, const Copy& 
 /// Quantizes one image by its own range, as quint8 (see quantize_row), into a border of zeros, which are bytes equal to the zero
 /// point.
 template <class Isa, class A>
-PARE_NOINLINE quantization quantize_image(const convolution& s, const float* x, A* padded) noexcept {
+PARE_FLATTEN PARE_NOINLINE quantization quantize_image(const convolution& s, const float* x, A* padded) noexcept {
     const value_range range = range_of<Isa>(x, s.height * s.width * s.channels);
     quantization q = affine_quantization<quint8>(range.min, range.max);
     q.zero_point += std::is_same_v<A, std::int8_t> ? -128 : 0;

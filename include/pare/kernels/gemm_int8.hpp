@@ -65,17 +65,22 @@ struct gemm_int8_kernel {
         constexpr std::int32_t correction = simd::shift_correction<Isa, A>;
         constexpr std::size_t columns = Panels * Vectors;
         const std::size_t panel_size = layout::width * padded_depth(segments * length);
-        typename V::i32 sum[Rows][columns];
+        // A few sums would wait for themselves: they exist twice, for even and for odd steps.
+        constexpr std::size_t chains = Rows * columns <= 6 ? 2 : 1;
+        typename V::i32 sums[chains][Rows][columns];
         PARE_UNROLL for (std::size_t c = 0; c < columns; ++c) {
             const auto start = correction == 0 ? V::set(std::int32_t{0}) : V::load(column_sums + c * V::lanes) * V::set(correction);
             PARE_UNROLL for (std::size_t r = 0; r < Rows; ++r) {
-                sum[r][c] = start;
+                sums[0][r][c] = start;
+                if constexpr (chains == 2) {
+                    sums[1][r][c] = V::set(std::int32_t{0});
+                }
             }
         }
         const auto load = [&](const std::int8_t* group, std::size_t c) {
             return V::load_weights(group + c / Vectors * panel_size + c % Vectors * V::lanes * depth);
         };
-        const auto step = [&](const std::int8_t* group, const A* const(&x)[Rows], std::size_t i) {
+        const auto step = [&](auto& sum, const std::int8_t* group, const A* const(&x)[Rows], std::size_t i) {
             if constexpr (Panels > 1) {  // few rows: they stay in registers while weights stream past
                 typename V::operand xr[Rows];
                 PARE_UNROLL for (std::size_t r = 0; r < Rows; ++r) {
@@ -110,20 +115,28 @@ struct gemm_int8_kernel {
                 }
                 x[r] = tail[r];
             }
-            step(b + length / depth * Vectors * V::lanes * depth, x, 0);
+            step(sums[0], b + length / depth * Vectors * V::lanes * depth, x, 0);
         }
         for (std::size_t s = 0; s < segments; ++s, rows += Rows) {
             const A* x[Rows];
             PARE_UNROLL for (std::size_t r = 0; r < Rows; ++r) {
                 x[r] = rows[r];
             }
-            for (std::size_t i = 0; i + depth <= length; i += depth, b += Vectors * V::lanes * depth) {
-                step(b, x, i);
+            constexpr std::size_t group_size = Vectors * V::lanes * depth;
+            std::size_t i = 0;
+            if constexpr (chains == 2) {
+                for (; i + 2 * depth <= length; i += 2 * depth, b += 2 * group_size) {
+                    step(sums[0], b, x, i);
+                    step(sums[1], b + group_size, x, i + depth);
+                }
+            }
+            for (; i + depth <= length; i += depth, b += group_size) {
+                step(sums[0], b, x, i);
             }
         }
         PARE_UNROLL for (std::size_t r = 0; r < Rows; ++r) {
             PARE_UNROLL for (std::size_t c = 0; c < columns; ++c) {
-                V::store(out + (r * columns + c) * V::lanes, sum[r][c]);
+                V::store(out + (r * columns + c) * V::lanes, chains == 2 ? sums[0][r][c] + sums[chains - 1][r][c] : sums[0][r][c]);
             }
         }
     }

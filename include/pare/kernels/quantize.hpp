@@ -25,7 +25,7 @@ struct value_range {
 /// The range of x [n]. Exact in any order. O(n). Compares the bits of numbers: as integers, positive floats order as they should,
 /// negative ones among each other the other way around, and NaN and infinities lie beyond both, whatever -ffast-math believes.
 template <class Isa>
-PARE_FLATTEN value_range range_of(const float* x, std::size_t n) noexcept {
+PARE_INLINE value_range range_of(const float* x, std::size_t n) noexcept {
     using V = simd::ops<Isa>;
     constexpr std::int32_t sign = (std::numeric_limits<std::int32_t>::min)();
     constexpr auto limit = std::bit_cast<std::int32_t>(largest_range);
@@ -67,7 +67,7 @@ PARE_FLATTEN value_range range_of(const float* x, std::size_t n) noexcept {
 /// promises that x holds neither NaN nor numbers beyond largest_range and that q was made from its range, which saves the clamps.
 /// O(n).
 template <class Isa, class A>
-PARE_FLATTEN void quantize_values(const float* x, std::size_t n, quantization q, bool bounded, A* out) noexcept {
+PARE_INLINE void quantize_values(const float* x, std::size_t n, quantization q, bool bounded, A* out) noexcept {
     using V = simd::ops<Isa>;
     constexpr std::int32_t smallest = std::is_same_v<A, std::int8_t> ? -128 : 0;
     const auto inverse = V::set(exact_divide(1.0f, q.scale));
@@ -100,7 +100,7 @@ PARE_FLATTEN void quantize_values(const float* x, std::size_t n, quantization q,
 /// Quantizes one row by its own range, as quint8. In std::int8_t the integers and their zero point are shifted by -128, which
 /// changes no real number: the kind of integer is the instruction set's choice.
 template <class Isa, class A>
-PARE_NOINLINE quantization quantize_row(const float* x, std::size_t n, A* out) noexcept {
+PARE_FLATTEN PARE_NOINLINE quantization quantize_row(const float* x, std::size_t n, A* out) noexcept {
     const value_range range = range_of<Isa>(x, n);
     quantization q = affine_quantization<quint8>(range.min, range.max);
     q.zero_point += std::is_same_v<A, std::int8_t> ? -128 : 0;
@@ -110,7 +110,7 @@ PARE_NOINLINE quantization quantize_row(const float* x, std::size_t n, A* out) n
 
 /// Quantizes one row by its own range, as symmetric qint8: zero point 0, integers in [-127, 127].
 template <class Isa>
-PARE_NOINLINE quantization quantize_row_symmetric(const float* x, std::size_t n, std::int8_t* out) noexcept {
+PARE_FLATTEN PARE_NOINLINE quantization quantize_row_symmetric(const float* x, std::size_t n, std::int8_t* out) noexcept {
     const value_range range = range_of<Isa>(x, n);
     const quantization q = symmetric_quantization<qint8>(range.max > -range.min ? range.max : -range.min);
     quantize_values<Isa>(x, n, q, range.bounded, out);

@@ -36,8 +36,8 @@ struct panels {
 /// Below this many multiply-adds a product is not worth a second thread.
 inline constexpr std::size_t parallel_threshold = std::size_t{1} << 19;
 
-/// How many whole panels a tile of few rows takes at once: a lone row of sums would wait for itself. Twelve sums are enough; more
-/// panels, which are streams of memory, are too many for some prefetchers.
+/// How many whole panels a tile of few rows takes at once, at most: a lone row of sums would wait for itself. Twelve sums are
+/// enough; more panels, which are streams of memory, are too many for some prefetchers.
 template <simd::register_tile Tile>
 constexpr std::size_t panels_at_once(std::size_t rows) noexcept {
     constexpr std::size_t most = Tile.vectors < 12 ? 12 / Tile.vectors : 1;
@@ -46,7 +46,7 @@ constexpr std::size_t panels_at_once(std::size_t rows) noexcept {
 
 /// Calls tile(row, rows, panel, panels) for every register tile of an m x n product; k is the depth. Rows are taken in blocks, so
 /// that a block of the left operand stays in the second-level cache while all panels pass, and evenly: 64 rows in tiles of at most
-/// 6 are nine of 6 and two of 5, not ten of 6 and one of 4. `panels` is 1, or panels_at_once(rows) whole panels.
+/// 6 are nine of 6 and two of 5, not ten of 6 and one of 4. `panels` is 1, or up to panels_at_once(rows) whole panels.
 template <class Isa, simd::register_tile Tile, class Executor, class Function>
 PARE_INLINE void for_each_tile(Executor& executor, std::size_t m, std::size_t n, std::size_t k, const Function& tile) {
     using layout = panels<Isa, Tile>;
@@ -55,12 +55,15 @@ PARE_INLINE void for_each_tile(Executor& executor, std::size_t m, std::size_t n,
     const std::size_t workers = executor.concurrency();
     const bool serial = workers == 1 || m * n * k < parallel_threshold;
     if (m <= Tile.rows && serial) {
-        const std::size_t group = m == 0 ? 1 : panels_at_once<Tile>(m);
+        const std::size_t most = m == 0 ? 1 : panels_at_once<Tile>(m);
+        const std::size_t whole = n / layout::width;
         std::size_t panel = 0;
-        for (const std::size_t whole = n / layout::width; m != 0 && panel + group <= whole; panel += group) {
-            tile(0, m, panel, group);
+        while (m != 0 && panel < whole) {
+            const std::size_t together = whole - panel < most ? whole - panel : most;
+            tile(0, m, panel, together);
+            panel += together;
         }
-        for (; m != 0 && panel < count; ++panel) {
+        if (m != 0 && panel < count) {
             tile(0, m, panel, 1);
         }
         return;
@@ -91,13 +94,13 @@ PARE_INLINE void for_each_tile(Executor& executor, std::size_t m, std::size_t n,
 }
 
 /// Function pointers, so that a tile's shape is a run-time choice between functions in which it is a constant: Pick<rows, vectors,
-/// panels>::value for one panel of any width, and for panels_at_once(rows) whole ones.
+/// panels>::value for one panel of any width, and for up to panels_at_once(rows) whole ones.
 template <simd::register_tile Tile, template <std::size_t, std::size_t, std::size_t> class Pick>
 struct tile_table {
     using function = decltype(Pick<1, 1, 1>::value);
 
     static PARE_INLINE function find(std::size_t rows, std::size_t vectors, std::size_t panels) noexcept {
-        return panels == 1 ? one[(rows - 1) * Tile.vectors + vectors - 1] : several[rows - 1];
+        return panels == 1 ? one[(rows - 1) * Tile.vectors + vectors - 1] : several[(rows - 1) * most + panels - 1];
     }
 
 private:
@@ -105,10 +108,14 @@ private:
         return std::array<function, sizeof...(I)>{Pick<I / Tile.vectors + 1, I % Tile.vectors + 1, 1>::value...};
     }
     (std::make_index_sequence<Tile.rows * Tile.vectors>{});
-    static constexpr auto several = []<std::size_t... I>(std::index_sequence<I...>) {
-        return std::array<function, sizeof...(I)>{Pick<I + 1, Tile.vectors, panels_at_once<Tile>(I + 1)>::value...};
+    static constexpr std::size_t most = panels_at_once<Tile>(1);
+    static constexpr std::size_t possible(std::size_t rows, std::size_t panels) noexcept {
+        return panels < panels_at_once<Tile>(rows) ? panels : panels_at_once<Tile>(rows);
     }
-    (std::make_index_sequence<Tile.rows>{});
+    static constexpr auto several = []<std::size_t... I>(std::index_sequence<I...>) {
+        return std::array<function, sizeof...(I)>{Pick<I / most + 1, Tile.vectors, possible(I / most + 1, I % most + 1)>::value...};
+    }
+    (std::make_index_sequence<Tile.rows * most>{});
 };
 
 }  // namespace kernels
