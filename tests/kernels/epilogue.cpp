@@ -1,5 +1,6 @@
 #include <pare/kernels/epilogue.hpp>
 
+#include <array>
 #include <bit>
 #include <limits>
 #include <vector>
@@ -98,4 +99,48 @@ TEST_CASE("sums become bytes of another scale, to the bit") {
     check_requantize<quint8>(131, 131);  // ReLU: nothing below the zero point
     check_requantize<qint8>(-3, -128);
     check_requantize<qint8>(7, 7);
+}
+
+template <kernels::fixed_rounding Rounding>
+static void check_requantize_fixed(const std::vector<std::array<std::int32_t, 4>>& golden) {
+    const random_numbers random(seed{23}, 0);
+    const std::size_t columns = 70, stride = 80, rows = 40;
+    guarded<std::int32_t> multiplier(columns), shift(columns);
+    std::vector<std::int32_t> sums(rows * stride);
+    for (std::size_t j = 0; j < columns; ++j) {
+        multiplier[j] = static_cast<std::int32_t>(random.below(j, 1u << 30)) + (1 << 30);
+        shift[j] = static_cast<std::int32_t>(j % 32);
+    }
+    for (std::size_t i = 0; i < sums.size(); ++i) {
+        const auto bits = static_cast<std::int32_t>(random.words(1000 + i)[0]);
+        sums[i] = i % 9 == 0   ? std::numeric_limits<std::int32_t>::max()
+                  : i % 9 == 1 ? -2147483647
+                               : bits >> static_cast<int>(i % 30);
+    }
+    guarded<std::int8_t> y(rows * columns);
+    const kernels::requantize_fixed<Rounding> stage = {multiplier.data(), shift.data(), 5, -100, 127};
+    const kernels::epilogue<std::int8_t, kernels::requantize_fixed<Rounding>> epilogue(y.data(), columns, stage);
+    epilogue.template finish<test_isa>(sums.data(), stride, 0, rows, 0, columns);
+    for (std::size_t i = 0; i < rows; ++i) {
+        for (std::size_t j = 0; j < columns; ++j) {
+            INFO(sums[i * stride + j] << " * " << multiplier[j] << " >> " << shift[j]);
+            REQUIRE(int{y[i * columns + j]} == stage(sums[i * stride + j], i, j));
+        }
+    }
+    for (const auto& [x, m, e, expected] : golden) {
+        const kernels::requantize_fixed<Rounding> plain = {&m, &e, 0, -100000, 100000};
+        CHECK(plain(x, 0, 0) == expected);
+    }
+}
+
+TEST_CASE("fixed-point requantization is that of TensorFlow Lite, rounded twice or once") {
+    check_requantize_fixed<kernels::fixed_rounding::twice>(
+        {{-34329, 1335166881, 6, -334}, {3411, 1208738487, 8, 8}, {16616, 1195182203, 6, 145}});
+    check_requantize_fixed<kernels::fixed_rounding::once>(
+        {{-34329, 1335166881, 6, -333}, {3411, 1208738487, 8, 7}, {16616, 1195182203, 6, 144}});
+    CHECK(quantized_multiplier(0.75) == fixed_multiplier{1610612736, 0});
+    CHECK(quantized_multiplier(0.25) == fixed_multiplier{1 << 30, 1});
+    CHECK(quantized_multiplier(1.0 - 1e-12) == fixed_multiplier{2147483647, 0});
+    CHECK(quantized_multiplier(0.5 - 1e-12) == fixed_multiplier{1 << 30, 0});
+    CHECK(quantized_multiplier(1e-12) == fixed_multiplier{});
 }

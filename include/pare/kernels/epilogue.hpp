@@ -109,6 +109,58 @@ struct requantize {
     }
 };
 
+/// How requantize_fixed rounds: twice, half up after the product and half away from zero after the shift, as gemmlowp and older
+/// TensorFlow Lite; or once, half up.
+enum class fixed_rounding { twice, once };
+
+/// y = clamp(sum * multiplier[j] / 2^(31 + shift[j]) + zero_point) to [smallest, largest], in integers throughout; multipliers are
+/// positive, shifts are to the right, from 0 to 31. Jacob et al. 2018, section 2.2; see quantized_multiplier().
+template <fixed_rounding Rounding>
+struct requantize_fixed {
+    const std::int32_t* multiplier;
+    const std::int32_t* shift;
+    std::int32_t zero_point;
+    std::int32_t smallest;
+    std::int32_t largest;
+
+    template <class Isa>
+    struct shared {
+        typename simd::ops<Isa>::i32 multiplier;
+        typename simd::ops<Isa>::i32 shift;
+    };
+    template <class Isa>
+    PARE_INLINE shared<Isa> columns(std::size_t column, std::size_t count) const noexcept {
+        return {load_first<Isa>(multiplier + column, count), load_first<Isa>(shift + column, count)};
+    }
+    template <class Isa>
+    PARE_INLINE auto apply(typename simd::ops<Isa>::i32 sums, const shared<Isa>& c, std::size_t) const noexcept {
+        using V = simd::ops<Isa>;
+        const auto lower = V::set(smallest - zero_point);
+        const auto scaled = multiply<Isa>(sums, c.multiplier, c.shift);
+        const auto above = V::maximum(scaled, lower);
+        return V::set(largest) - V::maximum(V::set(largest - zero_point) - above, V::set(std::int32_t{0}));
+    }
+    std::int32_t operator()(std::int32_t sum, std::size_t, std::size_t column) const noexcept {
+        const std::int32_t y = multiply<isa::scalar>(sum, multiplier[column], shift[column]);
+        return (y < smallest - zero_point  ? smallest - zero_point
+                : y > largest - zero_point ? largest - zero_point
+                                           : y) +
+               zero_point;
+    }
+
+private:
+    template <class Isa>
+    PARE_INLINE static auto multiply(typename simd::ops<Isa>::i32 sum, typename simd::ops<Isa>::i32 m,
+                                     typename simd::ops<Isa>::i32 e) noexcept {
+        using V = simd::ops<Isa>;
+        if constexpr (Rounding == fixed_rounding::twice) {
+            return V::shift_right_rounded(V::multiply_high_rounded(sum, m), e);
+        } else {
+            return V::multiply_shift_rounded(sum, m, e);
+        }
+    }
+};
+
 /// y = x + bias[j].
 struct add_bias {
     const float* bias;

@@ -2,8 +2,10 @@
 #define PARE_TYPES_QUANTIZATION_HPP
 
 #include <bit>
+#include <cmath>
 #include <cstdint>
 
+#include <pare/config/assert.hpp>
 #include <pare/config/compiler.hpp>
 #include <pare/types/qint.hpp>
 
@@ -82,6 +84,31 @@ inline std::int32_t quantize_value(float x, float inverse_scale, std::int32_t ze
     const auto low = static_cast<float>(smallest - zero_point);
     const auto high = static_cast<float>(largest - zero_point);
     return round_half_even(scaled < low ? low : scaled > high ? high : scaled) + zero_point;
+}
+
+/// A real multiplier as an integer and a shift: multiplier / 2^(31 + shift).
+struct fixed_multiplier {
+    std::int32_t multiplier = 0;
+    std::int32_t shift = 0;  // to the right
+
+    bool operator==(const fixed_multiplier&) const = default;
+};
+
+/// The nearest fixed multiplier of a real one in (0, 1): the fraction of frexp times 2^31, halves away from zero. As TensorFlow
+/// Lite's QuantizeMultiplier. One below 2^-32 becomes 0.
+inline fixed_multiplier quantized_multiplier(double real) noexcept {
+    PARE_ASSERT(real > 0.0 && real < 1.0, "expected a multiplier between 0 and 1, got %g", real);
+    int exponent = 0;
+    const double fraction = std::frexp(real, &exponent);
+    auto m = static_cast<std::int64_t>(std::round(fraction * 2147483648.0));
+    if (m == std::int64_t{1} << 31) {
+        m /= 2;
+        ++exponent;
+    }
+    if (exponent < -31) {
+        return {};
+    }
+    return exponent > 0 ? fixed_multiplier{2147483647, 0} : fixed_multiplier{static_cast<std::int32_t>(m), -exponent};
 }
 
 PARE_NAMESPACE_END

@@ -43,6 +43,24 @@ struct ops<isa::avx2> : xsimd_ops<xsimd::fma3<xsimd::avx2>> {
     }
     PARE_INLINE static i32 round(f32 x) noexcept { return i32(_mm256_cvtps_epi32(x)); }
     PARE_INLINE static i32 maximum_unsigned(i32 a, i32 b) noexcept { return i32(_mm256_max_epu32(a, b)); }
+    PARE_INLINE static i32 multiply_high_rounded(i32 a, i32 b) noexcept {
+        const __m256i half = _mm256_set1_epi64x(std::int64_t{1} << 30);
+        const __m256i even = _mm256_add_epi64(_mm256_mul_epi32(a, b), half);
+        const __m256i odd = _mm256_add_epi64(_mm256_mul_epi32(_mm256_srli_epi64(a, 32), _mm256_srli_epi64(b, 32)), half);
+        return i32(_mm256_blend_epi32(_mm256_srli_epi64(even, 31), _mm256_slli_epi64(odd, 1), 0xaa));
+    }
+    PARE_INLINE static i32 shift_right_rounded(i32 x, i32 e) noexcept {
+        // Shifted by one less, then by one with its last bit added: no sum overflows. A count of -1 leaves the sign alone in all
+        // bits, which undoes the subtraction where e is 0.
+        const __m256i away = _mm256_add_epi32(x, _mm256_srai_epi32(x, 31));
+        const __m256i last = _mm256_srav_epi32(away, _mm256_sub_epi32(e, _mm256_set1_epi32(1)));
+        return i32(_mm256_add_epi32(_mm256_srav_epi32(away, e), _mm256_and_si256(last, _mm256_set1_epi32(1))));
+    }
+    PARE_INLINE static i32 multiply_shift_rounded(i32 a, i32 b, i32 e) noexcept {
+        const __m256i even = shifted(_mm256_mul_epi32(a, b), _mm256_and_si256(e, _mm256_set1_epi64x(0xffffffff)));
+        const __m256i odd = shifted(_mm256_mul_epi32(_mm256_srli_epi64(a, 32), _mm256_srli_epi64(b, 32)), _mm256_srli_epi64(e, 32));
+        return i32(_mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xaa));
+    }
     PARE_INLINE static std::int32_t reduce_max(i32 x) noexcept {
         return half::reduce_max(half::i32(_mm_max_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1))));
     }
@@ -102,6 +120,16 @@ struct ops<isa::avx2> : xsimd_ops<xsimd::fma3<xsimd::avx2>> {
 
 private:
     using half = ops<isa::sse4_1>;
+
+    /// (p + 2^(30 + e)) >> (31 + e) in 64 bits, of which the low 32 are right: shifted as unsigned after adding 2^62, which leaves
+    /// 2^(31 - e) to be taken away.
+    PARE_INLINE static __m256i shifted(__m256i p, __m256i e) noexcept {
+        const __m256i round = _mm256_sllv_epi64(_mm256_set1_epi64x(std::int64_t{1} << 30), e);
+        const __m256i biased = _mm256_add_epi64(_mm256_add_epi64(p, round), _mm256_set1_epi64x(std::int64_t{1} << 62));
+        const __m256i count = _mm256_add_epi64(e, _mm256_set1_epi64x(31));
+        return _mm256_sub_epi64(_mm256_srlv_epi64(biased, count),
+                                _mm256_srlv_epi64(_mm256_set1_epi64x(std::int64_t{1} << 62), count));
+    }
 
     template <class Byte>
     PARE_INLINE static void store_in_order(Byte* p, __m256i packed) noexcept {

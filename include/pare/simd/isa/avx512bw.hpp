@@ -51,6 +51,26 @@ struct ops<isa::avx512bw> : xsimd_ops<xsimd::avx512bw> {
     }
     PARE_INLINE static i32 round(f32 x) noexcept { return i32(_mm512_cvtps_epi32(x)); }
     PARE_INLINE static i32 maximum_unsigned(i32 a, i32 b) noexcept { return i32(_mm512_max_epu32(a, b)); }
+    PARE_INLINE static i32 multiply_high_rounded(i32 a, i32 b) noexcept {
+        const __m512i half = _mm512_set1_epi64(std::int64_t{1} << 30);
+        const __m512i even = _mm512_add_epi64(_mm512_mul_epi32(a, b), half);
+        const __m512i odd = _mm512_add_epi64(_mm512_mul_epi32(_mm512_srli_epi64(a, 32), _mm512_srli_epi64(b, 32)), half);
+        return i32(_mm512_mask_blend_epi32(0xaaaa, _mm512_srli_epi64(even, 31), _mm512_slli_epi64(odd, 1)));
+    }
+    PARE_INLINE static i32 shift_right_rounded(i32 x, i32 e) noexcept {  // see ops<isa::avx2>
+        const __m512i away = _mm512_add_epi32(x, _mm512_srai_epi32(x, 31));
+        const __m512i last = _mm512_srav_epi32(away, _mm512_sub_epi32(e, _mm512_set1_epi32(1)));
+        return i32(_mm512_add_epi32(_mm512_srav_epi32(away, e), _mm512_and_si512(last, _mm512_set1_epi32(1))));
+    }
+    PARE_INLINE static i32 multiply_shift_rounded(i32 a, i32 b, i32 e) noexcept {
+        const auto shifted = [](__m512i p, __m512i n) {
+            const __m512i round = _mm512_sllv_epi64(_mm512_set1_epi64(std::int64_t{1} << 30), n);
+            return _mm512_srav_epi64(_mm512_add_epi64(p, round), _mm512_add_epi64(n, _mm512_set1_epi64(31)));
+        };
+        const __m512i even = shifted(_mm512_mul_epi32(a, b), _mm512_and_si512(e, _mm512_set1_epi64(0xffffffff)));
+        const __m512i odd = shifted(_mm512_mul_epi32(_mm512_srli_epi64(a, 32), _mm512_srli_epi64(b, 32)), _mm512_srli_epi64(e, 32));
+        return i32(_mm512_mask_blend_epi32(0xaaaa, even, _mm512_slli_epi64(odd, 32)));
+    }
     PARE_INLINE static std::int32_t reduce_max(i32 x) noexcept { return _mm512_reduce_max_epi32(x); }
 
     PARE_INLINE static void store_saturated(std::int8_t* p, i32 v) noexcept {

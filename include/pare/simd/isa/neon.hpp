@@ -39,6 +39,18 @@ struct ops<isa::neon> : xsimd_ops<xsimd::neon64> {
     PARE_INLINE static i32 maximum_unsigned(i32 a, i32 b) noexcept {
         return i32(vreinterpretq_s32_u32(vmaxq_u32(vreinterpretq_u32_s32(a), vreinterpretq_u32_s32(b))));
     }
+    PARE_INLINE static i32 multiply_high_rounded(i32 a, i32 b) noexcept { return i32(vqrdmulhq_s32(a, b)); }
+    PARE_INLINE static i32 shift_right_rounded(i32 x, i32 e) noexcept {
+        // The instruction rounds halves up: one less where x is negative, and something is shifted.
+        const int32x4_t less = vandq_s32(vshrq_n_s32(x, 31), vreinterpretq_s32_u32(vcgtzq_s32(e)));
+        return i32(vrshlq_s32(vaddq_s32(x, less), vnegq_s32(e)));
+    }
+    PARE_INLINE static i32 multiply_shift_rounded(i32 a, i32 b, i32 e) noexcept {
+        const int32x4_t count = vsubq_s32(vdupq_n_s32(-31), e);
+        const int64x2_t low = vrshlq_s64(vmull_s32(vget_low_s32(a), vget_low_s32(b)), vmovl_s32(vget_low_s32(count)));
+        const int64x2_t high = vrshlq_s64(vmull_s32(vget_high_s32(a), vget_high_s32(b)), vmovl_s32(vget_high_s32(count)));
+        return i32(vcombine_s32(vmovn_s64(low), vmovn_s64(high)));
+    }
     PARE_INLINE static std::int32_t reduce_max(i32 x) noexcept { return vmaxvq_s32(x); }
 
     template <class A>

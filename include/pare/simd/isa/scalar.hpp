@@ -73,6 +73,19 @@ struct ops<isa::scalar> {
     PARE_INLINE static i32 maximum_unsigned(i32 a, i32 b) noexcept {
         return static_cast<std::uint32_t>(a) > static_cast<std::uint32_t>(b) ? a : b;
     }
+    /// (a * b + 2^30) >> 31.
+    PARE_INLINE static i32 multiply_high_rounded(i32 a, i32 b) noexcept {
+        return static_cast<i32>((std::int64_t{a} * b + (std::int64_t{1} << 30)) >> 31);
+    }
+    /// x / 2^e, to the nearest integer, halves away from zero; 0 <= e < 32.
+    PARE_INLINE static i32 shift_right_rounded(i32 x, i32 e) noexcept {
+        const std::int64_t half = (std::int64_t{1} << e) >> 1;
+        return static_cast<i32>((x + half - (x < 0 && e > 0 ? 1 : 0)) >> e);
+    }
+    /// (a * b + 2^(30 + e)) >> (31 + e); 0 <= e < 32.
+    PARE_INLINE static i32 multiply_shift_rounded(i32 a, i32 b, i32 e) noexcept {
+        return static_cast<i32>((std::int64_t{a} * b + (std::int64_t{1} << (30 + e))) >> (31 + e));
+    }
     PARE_INLINE static std::int32_t reduce_max(i32 x) noexcept { return x; }
 
     template <class A>

@@ -42,6 +42,19 @@ struct ops<isa::sse4_1> : xsimd_ops<xsimd::sse4_1> {
     }
     PARE_INLINE static i32 round(f32 x) noexcept { return i32(_mm_cvtps_epi32(x)); }
     PARE_INLINE static i32 maximum_unsigned(i32 a, i32 b) noexcept { return i32(_mm_max_epu32(a, b)); }
+    PARE_INLINE static i32 multiply_high_rounded(i32 a, i32 b) noexcept {
+        const __m128i half = _mm_set1_epi64x(std::int64_t{1} << 30);
+        const __m128i even = _mm_add_epi64(_mm_mul_epi32(a, b), half);
+        const __m128i odd = _mm_add_epi64(_mm_mul_epi32(_mm_srli_epi64(a, 32), _mm_srli_epi64(b, 32)), half);
+        return i32(_mm_blend_epi16(_mm_srli_epi64(even, 31), _mm_slli_epi64(odd, 1), 0xcc));
+    }
+    // One shift count per lane is what this instruction set does not have: number by number.
+    PARE_INLINE static i32 shift_right_rounded(i32 x, i32 e) noexcept {
+        return each(x, x, e, [](std::int32_t a, std::int32_t, std::int32_t n) { return plain::shift_right_rounded(a, n); });
+    }
+    PARE_INLINE static i32 multiply_shift_rounded(i32 a, i32 b, i32 e) noexcept {
+        return each(a, b, e, [](std::int32_t x, std::int32_t y, std::int32_t n) { return plain::multiply_shift_rounded(x, y, n); });
+    }
     PARE_INLINE static std::int32_t reduce_max(i32 x) noexcept {
         __m128i m = _mm_max_epi32(x, _mm_unpackhi_epi64(x, x));
         return _mm_cvtsi128_si32(_mm_max_epi32(m, _mm_shuffle_epi32(m, 1)));
@@ -74,6 +87,19 @@ struct ops<isa::sse4_1> : xsimd_ops<xsimd::sse4_1> {
         high = _mm_srli_epi16(bytes, 4);
     }
     PARE_INLINE static i32 dot(i32 sum, operand a, weights w) noexcept { return i32(_mm_add_epi32(sum, _mm_madd_epi16(a, w))); }
+
+    using plain = ops<isa::scalar>;
+    template <class F>
+    PARE_INLINE static i32 each(i32 a, i32 b, i32 c, const F& f) noexcept {
+        alignas(16) std::int32_t x[4], y[4], z[4];
+        store(x, a);
+        store(y, b);
+        store(z, c);
+        for (int i = 0; i < 4; ++i) {
+            x[i] = f(x[i], y[i], z[i]);
+        }
+        return load(x);
+    }
 
     /// The low bytes or 16-bit numbers of signed 16-bit ones, saturated to what A holds: quint8 in any width, or qint8.
     PARE_INLINE static std::int64_t saturated(__m128i words, std::int8_t*) noexcept {
