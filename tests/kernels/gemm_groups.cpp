@@ -89,6 +89,38 @@ TEST_CASE("products of 4-bit weights have the same bits on any number of threads
     check<64>({65, 255, 129}, 129, at::end, false, pool);
 }
 
+TEST_CASE("blocks of ggml multiply like the groups that they are") {
+    const std::size_t n = 20, k = 96;
+    weight_matrix<float, full> w(n, k);
+    std::vector<float> x(3 * k), y(3 * n), z(3 * n);
+    const random_numbers random(seed{64}, 0);
+    for (std::size_t i = 0; i < w.values.size(); ++i) {
+        w.values[i] = random.uniform(i, -1.0f, 1.0f);
+    }
+    for (std::size_t i = 0; i < x.size(); ++i) {
+        x[i] = random.uniform(10000 + i, -1.0f, 1.0f);
+    }
+    const auto blocks = quantize_weights_to_blocks<ggml::q4_0>(w).value();
+    weight_matrix<qint4<32>, full> same(n, k);  // the same integers and scales, kept as qint4
+    for (std::size_t i = 0; i < n * k; ++i) {
+        const auto q = static_cast<unsigned>(blocks.values[i / 32].integer(i % 32) + 8);
+        same.values[i / 2] = static_cast<std::uint8_t>(same.values[i / 2] | q << 4 * (i % 2));
+        same.scales[i / 32] = blocks.values[i / 32].d;
+        REQUIRE(same.real(i / k, i) == blocks.real(i / k, i));
+    }
+    serial_executor serial;
+    const auto multiply = [&](const auto& weights, std::vector<float>& out) {
+        workspace space(weights.scratch_bytes(dynamic_range{}, 3, n, k));
+        context<test_isa, serial_executor> ctx{serial, space.scratch()};
+        weights.multiply(dynamic_range{}, ctx, matrix_view<const float>(x.data(), 3, k), matrix_view<float>(out.data(), 3, n));
+    };
+    multiply(packed<weight_matrix<ggml::q4_0, full>, test_isa>(blocks), y);
+    multiply(packed<weight_matrix<qint4<32>, full>, test_isa>(same), z);
+    CHECK(y == z);
+    CHECK(quantize_weights_to_blocks<ggml::q8_0>(weight_matrix<float, full>(2, 33), "w").error().message ==
+          "quantize: w: expected a multiple of 32 inputs, the weights of a block of q8_0; found 33");
+}
+
 TEST_CASE("packed 4-bit weights give what the model's weights say, times quantized rows") {
     const shape s = {5, 70, 100};
     weight_matrix<float, full> w(s.n, s.k);

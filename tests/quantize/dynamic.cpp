@@ -64,6 +64,16 @@ TEST_CASE("4-bit weights: each group of inputs has the scale of its largest") {
           "quantize: w: expected finite weights, found NaN at row 1, column 1");
 }
 
+TEST_CASE("a model in blocks of ggml runs, and rows that are not whole blocks are an error") {
+    const auto net = initialized(sequential(dense<64, 32>(), relu(), dense<32, 3>()), he_normal{}, seed{1});
+    const auto q = quantize_dynamic<ggml::q4_0>(net);
+    REQUIRE(q);
+    CHECK(std::get<0>(q->layers).weights.bytes() == 32 * 2 * 18);
+    CHECK_THAT(describe(prepare<isa::native>(*q)), ContainsSubstring("q4_0 full in groups of 32, gemm_groups on "));
+    CHECK(quantize_dynamic<ggml::q4_0>(sequential(dense<64, 20>(), relu(), dense<20, 3>())).error().message ==
+          "quantize: 2.weight: expected a multiple of 32 inputs, the weights of a block of q4_0; found 20");
+}
+
 TEST_CASE("a sparse matrix stays sparse") {
     const auto sparse = to_layout<csr>(some_weights());
     const auto q = quantize_weights(sparse, granularity::per_channel).value();

@@ -1,4 +1,5 @@
 #include <pare/types/bfloat16.hpp>
+#include <pare/types/ggml_blocks.hpp>
 #include <pare/types/quantization.hpp>
 
 #include <bit>
@@ -75,4 +76,51 @@ TEST_CASE("bfloat16 rounds half to even and keeps what is no number") {
     CHECK(bfloat16(3.4e38f).bits == 0x7f80);  // beyond the largest: infinity
     CHECK(bfloat16(-infinity).bits == 0xff80);
     CHECK(std::isnan(float{bfloat16(std::bit_cast<float>(0x7f800001u))}));
+}
+
+TEST_CASE("every float16 is a float, and back") {
+    for (std::uint32_t bits = 0; bits < 0x10000; ++bits) {
+        float16 h;
+        h.bits = static_cast<std::uint16_t>(bits);
+        const float x = h;
+        const bool nan = (bits & 0x7fffu) > 0x7c00u;
+        REQUIRE(is_nan(x) == nan);
+        REQUIRE((nan || float16(x).bits == bits));
+        if (!nan && (bits & 0x7fffu) < 0x7bffu) {  // half way to the next one: to the even one
+            float16 next;
+            next.bits = static_cast<std::uint16_t>(bits + 1);
+            const float between = (x + float{next}) / 2.0f;
+            REQUIRE(float16(between).bits == (bits % 2 == 0 ? bits : bits + 1));
+            REQUIRE(float16(std::nextafter(between, float{next})).bits == bits + 1);
+            REQUIRE(float16(std::nextafter(between, x)).bits == bits);
+        }
+    }
+    CHECK(float16(65519.0f).bits == 0x7bff);
+    CHECK(float16(65520.0f).bits == 0x7c00);
+    CHECK(float16(-1e30f).bits == 0xfc00);
+    CHECK(float16(std::numeric_limits<float>::quiet_NaN()).bits == 0x7e00);
+}
+
+TEST_CASE("blocks of ggml keep what their formulas say") {
+    float x[32];
+    for (int i = 0; i < 32; ++i) {
+        x[i] = static_cast<float>(i - 16);
+    }
+    const auto a = ggml::q8_0::quantized(x);
+    const auto b = ggml::q4_0::quantized(x);
+    const auto c = ggml::q4_1::quantized(x);
+    CHECK(int{a.q[0]} == -127);
+    CHECK(float{b.d} == 2.0f);  // -16 / -8
+    CHECK(b.integer(0) == -8);
+    CHECK(b.integer(31) == 7);
+    CHECK(float{c.m} == -16.0f);
+    for (std::size_t i = 0; i < 32; ++i) {
+        CHECK(std::abs(a.real(i) - x[i]) <= 0.064f);
+        CHECK(std::abs(b.real(i) - x[i]) <= 1.0f);
+        CHECK(std::abs(c.real(i) - x[i]) <= 1.05f);
+    }
+    const float zeros[32] = {};
+    CHECK(ggml::q8_0::quantized(zeros).real(5) == 0.0f);
+    CHECK(ggml::q4_0::quantized(zeros).real(5) == 0.0f);
+    CHECK(ggml::q4_1::quantized(zeros).real(5) == 0.0f);
 }

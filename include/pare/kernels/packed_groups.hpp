@@ -7,30 +7,30 @@
 
 PARE_NAMESPACE_BEGIN
 
-/// 4-bit weights for the product with bytes.
-template <std::size_t Group, class Isa>
-class packed<weight_matrix<qint4<Group>, full>, Isa> {
-    using kernel = kernels::gemm_groups_kernel<Isa, Group>;
-    using weights = weight_matrix<qint4<Group>, full>;
+/// 4-bit weights for the product with bytes: qint4, or blocks of ggml that mean the same.
+template <class Element, class Isa>
+requires(detail::element_storage<Element>::nibble_group > 0) class packed<weight_matrix<Element, full>, Isa> {
+    using storage = detail::element_storage<Element>;
+    static constexpr std::size_t group = storage::nibble_group;
+    using kernel = kernels::gemm_groups_kernel<Isa, group>;
 
 public:
-    explicit packed(const weights& w)
+    explicit packed(const weight_matrix<Element, full>& w)
         : rows_(w.rows()),
           columns_(w.columns()),
           values_(kernel::packed_bytes(w.rows(), w.columns())),
           scales_(kernel::packed_scales(w.rows(), w.columns())) {
-        using storage = detail::element_storage<qint4<Group>>;
+        const auto* const values = w.values.data();
         kernel::pack(
-            rows_, columns_,
-            [&](std::size_t row, std::size_t column) { return storage::integer(w.values.data(), row, column, columns_); },
-            [&](std::size_t row, std::size_t g) { return w.scales[row * kernel::groups(columns_) + g]; }, values_.data(),
-            scales_.data());
+            rows_, columns_, [&](std::size_t row, std::size_t column) { return storage::integer(values, row, column, columns_); },
+            [&](std::size_t row, std::size_t g) { return storage::group_scale(values, w.scales.data(), row, g, columns_); },
+            values_.data(), scales_.data());
     }
 
     std::size_t rows() const noexcept { return rows_; }
     std::size_t columns() const noexcept { return columns_; }
     std::size_t bytes() const noexcept { return values_.size() + scales_.size() * sizeof(float); }
-    std::string describe() const { return sentence("qint4 full in groups of ", Group, ", gemm_groups on ", Isa::name); }
+    std::string describe() const { return sentence(storage::name, " full in groups of ", group, ", gemm_groups on ", Isa::name); }
 
     static constexpr std::size_t scratch_bytes(dynamic_range, std::size_t batch, std::size_t, std::size_t columns) noexcept {
         return kernels::quantized_scratch_bytes<std::int8_t>(batch, columns);
@@ -41,7 +41,7 @@ public:
         const kernels::packed_nibbles w = {values_.data(), scales_.data(), rows_, columns_};
         kernels::for_each_quantized_block<Isa, std::int8_t, kernels::row_quantization::symmetric>(
             ctx, x, [&](std::size_t first, const auto& q, arena) {
-                kernels::gemm_groups<Isa, Group>(ctx.executor, q.rows, q.values, q.stride, w,
+                kernels::gemm_groups<Isa, group>(ctx.executor, q.rows, q.values, q.stride, w,
                                                  kernels::epilogue<float, kernels::scale_rows, Stages...>(
                                                      y.row(first), y.stride, kernels::scale_rows{q.scales}, stages...));
             });

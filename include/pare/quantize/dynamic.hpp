@@ -13,7 +13,7 @@ namespace detail {
 /// Which weights an element means and how it is made.
 template <class Element, granularity Granularity>
 struct quantizer {
-    static_assert(std::is_same_v<Element, qint8>, "pare: quantize_dynamic() makes qint8 or qint4<group> weights");
+    static_assert(std::is_same_v<Element, qint8>, "pare: quantize_dynamic() makes qint8, qint4<group> or ggml::q4_0 weights");
     template <class Layout>
     static auto make(const weight_matrix<float, Layout>& w, const std::string& name) {
         return quantize_weights(w, Granularity, name);
@@ -26,6 +26,16 @@ struct quantizer<qint4<Group>, Granularity> {
         static_assert(std::is_same_v<Layout, full>,
                       "pare: qint4 weights are stored in full; quantize_dynamic() a sparse model to qint8");
         return quantize_weights_in_groups<Group>(w, name);
+    }
+};
+
+template <granularity Granularity>
+struct quantizer<ggml::q4_0, Granularity> {
+    template <class Layout>
+    static auto make(const weight_matrix<float, Layout>& w, const std::string& name) {
+        static_assert(std::is_same_v<Layout, full>,
+                      "pare: blocks of ggml are stored in full; quantize_dynamic() a sparse model to qint8");
+        return quantize_weights_to_blocks<ggml::q4_0>(w, name);
     }
 };
 
@@ -65,8 +75,8 @@ struct quantize_float_weights {
 
 /// The model with its weights as qint8, symmetric, one scale per output channel (or per tensor), and with activations that are
 /// quantized row by row as they come, with the range that they have at that moment. torch.quantization.quantize_dynamic(model,
-/// dtype=qint8) with finer granularity. A sparse model stays sparse. Takes a model or a result of one. Errors: weights or biases
-/// that are NaN or infinite.
+/// dtype=qint8) with finer granularity; or with 4-bit weights, quantize_dynamic<qint4<64>>(model). A sparse model stays sparse.
+/// Takes a model or a result of one. Errors: weights or biases that are NaN or infinite.
 template <class Element, granularity Granularity = granularity::per_channel, class Model>
 auto quantize_dynamic(const Model& model) {
     return and_then(model, [](const auto& m) {

@@ -96,6 +96,25 @@ result<weight_matrix<qint4<Group>, full>> quantize_weights_in_groups(const weigh
     return quantized;
 }
 
+/// w in blocks of ggml, byte for byte as ggml itself makes them. Errors as above, and rows that are not whole blocks.
+template <class Block>
+result<weight_matrix<Block, full>> quantize_weights_to_blocks(const weight_matrix<float, full>& w,
+                                                              std::string_view name = "weight") {
+    if (auto problem = detail::unfit_weight(w, name)) {
+        return *std::move(problem);
+    }
+    if (w.columns() % Block::size != 0) {
+        return error{error_code::invalid_argument,
+                     sentence("quantize: ", name, ": expected a multiple of ", Block::size, " inputs, the weights of a block of ",
+                              Block::name, "; found ", w.columns())};
+    }
+    weight_matrix<Block, full> blocks(w.structure);
+    for (std::size_t b = 0; b < blocks.values.size(); ++b) {
+        blocks.values[b] = Block::quantized(w.values.data() + b * Block::size);
+    }
+    return blocks;
+}
+
 PARE_NAMESPACE_END
 
 #endif

@@ -11,6 +11,7 @@
 #include <pare/types/bfloat16.hpp>
 #include <pare/types/csr.hpp>
 #include <pare/types/full.hpp>
+#include <pare/types/ggml_blocks.hpp>
 #include <pare/types/qint.hpp>
 
 PARE_NAMESPACE_BEGIN
@@ -58,6 +59,11 @@ struct element_storage<qint4<Group>> {
     using type = std::uint8_t;
     static constexpr const char* name = "qint4";
 
+    static constexpr std::size_t nibble_group = Group;
+    static float group_scale(const type*, const float* scales, std::size_t row, std::size_t g, std::size_t columns) noexcept {
+        return scales[row * groups_per_row(columns) + g];
+    }
+
     static constexpr std::size_t bytes_per_row(std::size_t columns) noexcept { return (columns + 1) / 2; }
     static constexpr std::size_t groups_per_row(std::size_t columns) noexcept { return (columns + Group - 1) / Group; }
     static std::size_t values(const full::structure& s) noexcept { return s.rows() * bytes_per_row(s.columns()); }
@@ -72,12 +78,47 @@ struct element_storage<qint4<Group>> {
     }
 };
 
+/// A block of ggml along a row; rows are whole blocks, and scales lie in them.
+template <class Block>
+struct block_storage {
+    using type = Block;
+    static constexpr const char* name = Block::name;
+
+    static std::size_t values(const full::structure& s) noexcept {
+        PARE_ASSERT(s.columns() % Block::size == 0, "rows of %zu weights in blocks of %zu", s.columns(), Block::size);
+        return s.rows() * (s.columns() / Block::size);
+    }
+    static std::size_t scales(const full::structure&) noexcept { return 0; }
+    static float real(const Block* blocks, const float*, std::size_t, std::size_t i, std::size_t) noexcept {
+        return blocks[i / Block::size].real(i % Block::size);
+    }
+};
+template <>
+struct element_storage<ggml::q8_0> : block_storage<ggml::q8_0> {};
+template <>
+struct element_storage<ggml::q4_1> : block_storage<ggml::q4_1> {};
+template <>
+struct element_storage<ggml::q4_K> : block_storage<ggml::q4_K> {};
+template <>
+struct element_storage<ggml::q6_K> : block_storage<ggml::q6_K> {};
+template <>
+struct element_storage<ggml::q4_0> : block_storage<ggml::q4_0> {
+    static constexpr std::size_t nibble_group = ggml::q4_0::size;
+
+    static std::int32_t integer(const type* blocks, std::size_t row, std::size_t column, std::size_t columns) noexcept {
+        return blocks[(row * columns + column) / ggml::q4_0::size].integer(column % ggml::q4_0::size);
+    }
+    static float group_scale(const type* blocks, const float*, std::size_t row, std::size_t g, std::size_t columns) noexcept {
+        return blocks[row * (columns / ggml::q4_0::size) + g].d;
+    }
+};
+
 }  // namespace detail
 
 /// A matrix of weights [rows = outputs, columns = inputs] as a model holds it: equal on every machine. `Element` says what a number
 /// is, `Layout` which numbers are stored and where: two independent choices. Stored value i stands for values[i] itself where the
 /// element is float or bfloat16, for values[i] * scales[its row] where it is qint8, and for a half of values[i / 2] times the scale
-/// of its group where it is qint4.
+/// of its group where it is qint4. Blocks of ggml know themselves what they stand for.
 template <class Element, class Layout>
 struct weight_matrix {
     using element = Element;
