@@ -102,6 +102,13 @@ TEST_CASE("convolutions of floats are as close to the exact ones as float allows
     }
 }
 
+TEST_CASE("a kernel larger than its image has no output") {
+    CHECK(convolution{.height = 1, .width = 8, .kernel_height = 3, .kernel_width = 3}.output_pixels() == 0);
+    CHECK(convolution{.height = 2, .width = 8, .kernel_height = 3, .stride_height = 2}.output_pixels() == 0);
+    serial_executor serial;
+    check_bytes<std::uint8_t>({2, 8, 4, 5, 3, 3, 1, 1, 0, 0, 1, 1}, serial);
+}
+
 TEST_CASE("an image is quantized by its own range inside a border of real zeros") {
     const convolution s = {5, 7, 3, 1, 3, 3, 1, 1, 1, 2, 1, 1};
     const random_numbers random(seed{73}, 0);

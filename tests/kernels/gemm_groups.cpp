@@ -41,7 +41,7 @@ void check(shape s, std::size_t a_stride, at place, bool extreme, Executor& exec
     }
     guarded<std::uint8_t> data(kernel::packed_bytes(s.n, s.k), place);
     guarded<float> packed_scales(kernel::packed_scales(s.n, s.k), place);
-    std::fill(data.begin(), data.end(), std::uint8_t{0});
+    std::fill(data.begin(), data.end(), std::uint8_t{0xab});
     kernel::pack(
         s.n, s.k, [&](std::size_t row, std::size_t column) { return int{w[row * s.k + column]}; },
         [&](std::size_t row, std::size_t g) { return scales[row * groups + g]; }, data.data(), packed_scales.data());

@@ -72,6 +72,10 @@ TEST_CASE("a model in blocks of ggml runs, and rows that are not whole blocks ar
     CHECK_THAT(describe(prepare<isa::native>(*q)), ContainsSubstring("q4_0 full in groups of 32, gemm_groups on "));
     CHECK(quantize_dynamic<ggml::q4_0>(sequential(dense<64, 20>(), relu(), dense<20, 3>())).error().message ==
           "quantize: 2.weight: expected a multiple of 32 inputs, the weights of a block of q4_0; found 20");
+    auto huge = net;
+    std::get<0>(huge.layers).weights.values[70] = 6e5f;
+    CHECK(quantize_dynamic<ggml::q4_0>(huge).error().message ==
+          "quantize: 0.weight: expected weights whose scale fits 16 bits, found one too large in row 1");
 }
 
 TEST_CASE("a sparse matrix stays sparse") {

@@ -170,6 +170,14 @@ TEST_CASE("bad input is an error that says what was expected and found") {
           "rate may help");
 }
 
+TEST_CASE("outputs that are no numbers are errors") {
+    auto net = small_network();
+    for (float& b : std::get<2>(net.layers).bias) {
+        b = std::numeric_limits<float>::quiet_NaN();
+    }
+    CHECK(*count_errors(net, quarters(100)) == 100);
+}
+
 TEST_CASE("a run whose callback meets a problem fails with it") {
     auto net = small_network();
     const auto train = quarters(100);

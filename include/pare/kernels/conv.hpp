@@ -37,12 +37,19 @@ struct convolution {
     /// The size of an image with its border, in numbers.
     constexpr std::size_t padded_size() const noexcept { return padded_height() * padded_row(); }
     constexpr std::size_t output_height() const noexcept {
-        return (padded_height() - dilation_height * (kernel_height - 1) - 1) / stride_height + 1;
+        return outputs_along(padded_height(), kernel_height, stride_height, dilation_height);
     }
     constexpr std::size_t output_width() const noexcept {
-        return (padded_width() - dilation_width * (kernel_width - 1) - 1) / stride_width + 1;
+        return outputs_along(padded_width(), kernel_width, stride_width, dilation_width);
     }
     constexpr std::size_t output_pixels() const noexcept { return output_height() * output_width(); }
+
+    /// None where the kernel is larger than the image with its border.
+    static constexpr std::size_t outputs_along(std::size_t length, std::size_t kernel, std::size_t stride,
+                                               std::size_t dilation) noexcept {
+        const std::size_t seen = dilation * (kernel - 1) + 1;
+        return length < seen ? 0 : (length - seen) / stride + 1;
+    }
 
     // What an output pixel sees is contiguous along a row of the kernel, or along its channels where the row is dilated.
     constexpr bool rows_are_contiguous() const noexcept { return dilation_width == 1 || kernel_width == 1; }

@@ -2,6 +2,7 @@
 #define PARE_KERNELS_GEMM_GROUPS_HPP
 
 #include <array>
+#include <cstring>
 
 #include <pare/kernels/epilogue.hpp>
 #include <pare/kernels/tiles.hpp>
@@ -42,6 +43,7 @@ struct gemm_groups_kernel {
     template <class Integer, class Scale>
     static void pack(std::size_t n, std::size_t k, const Integer& integer, const Scale& scale, std::uint8_t* data,
                      float* scales) noexcept {
+        std::memset(data, 0, packed_bytes(n, k));
         for (std::size_t p = 0; p < layout::count(n); ++p) {
             const std::size_t width = layout::vectors(n, p) * V::lanes;
             std::uint8_t* const out = data + p * layout::width * groups(k) * (Group / 2);
@@ -116,7 +118,7 @@ struct gemm_groups_kernel {
             PARE_UNROLL for (std::size_t c = 0; c < columns; ++c) {
                 const auto s = V::load(scale + c / Vectors * panel_scales + c % Vectors * V::lanes);
                 PARE_UNROLL for (std::size_t r = 0; r < Rows; ++r) {
-                    total[r][c] = total[r][c] + V::opaque(V::to_float(sum[r][c] - all[r]) * s);
+                    total[r][c] = V::opaque(total[r][c] + V::opaque(V::to_float(sum[r][c] - all[r]) * s));
                 }
             }
         };

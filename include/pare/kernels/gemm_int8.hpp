@@ -175,7 +175,8 @@ PARE_INLINE void gemm_int8_of_segments(Executor& executor, std::size_t m, std::s
 }
 
 /// C [m, w.n] = A [m, w.k] * W^T, element (i, j) exactly the sum over k of a[i * a_stride + k] * w[j][k] in int32, for k <=
-/// int8_largest_depth. A is std::uint8_t or std::int8_t. The epilogue takes the sums and stores. O(m n k); reads each element of A
+/// int8_largest_depth. A is std::uint8_t, std::int8_t, or the kind that the
+/// instruction set takes. The epilogue takes the sums and stores. O(m n k); reads each element of A
 /// and W, writes what the epilogue stores, nothing else.
 template <class Isa, class A, class Executor, class Epilogue>
 PARE_NOINLINE void gemm_int8(Executor& executor, std::size_t m, const A* a, std::size_t a_stride, const packed_int8& w,

@@ -46,7 +46,7 @@ void multiply_groups(matrix_view<const std::int8_t> a, matrix_view<const std::in
                 for (std::size_t k = g * group; k < a.columns && k < (g + 1) * group; ++k) {
                     sum += a(i, k) * w(j, k);
                 }
-                total = total + exact_multiply(static_cast<float>(sum), scales(j, g));
+                total = opaque(total + exact_multiply(static_cast<float>(sum), scales(j, g)));
             };
             const std::size_t whole = a.columns / group;
             if (a.columns % group != 0) {

@@ -96,7 +96,8 @@ result<weight_matrix<qint4<Group>, full>> quantize_weights_in_groups(const weigh
     return quantized;
 }
 
-/// w in blocks of ggml, byte for byte as ggml itself makes them. Errors as above, and rows that are not whole blocks.
+/// w in blocks of ggml, byte for byte as ggml itself makes them. Errors as above, rows that are not whole blocks, and weights too
+/// large for a scale of 16 bits.
 template <class Block>
 result<weight_matrix<Block, full>> quantize_weights_to_blocks(const weight_matrix<float, full>& w,
                                                               std::string_view name = "weight") {
@@ -111,6 +112,11 @@ result<weight_matrix<Block, full>> quantize_weights_to_blocks(const weight_matri
     weight_matrix<Block, full> blocks(w.structure);
     for (std::size_t b = 0; b < blocks.values.size(); ++b) {
         blocks.values[b] = Block::quantized(w.values.data() + b * Block::size);
+        if (!blocks.values[b].is_finite()) {
+            return error{error_code::invalid_data,
+                         sentence("quantize: ", name, ": expected weights whose scale fits 16 bits, found one too large in row ",
+                                  b * Block::size / w.columns())};
+        }
     }
     return blocks;
 }

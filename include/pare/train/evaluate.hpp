@@ -37,15 +37,15 @@ std::optional<error> run_over(const prepared<Isa, Model>& model, const Data& dat
     return std::nullopt;
 }
 
-/// How many samples a prepared model puts into the wrong class: the greatest output, the first of equals, is not at the label.
-/// Errors: samples that do not fit the model.
+/// How many samples a prepared model puts into the wrong class: the greatest output, the first of equals, is not at the label or is
+/// NaN. Errors: samples that do not fit the model.
 template <class Isa, class Model, dataset Data, executor Executor = serial_executor>
 result<std::size_t> count_errors(const prepared<Isa, Model>& model, const Data& data, Executor&& exec = {}) {
     std::size_t errors = 0;
     auto problem = run_over(model, data, exec, [&](std::size_t, auto labels, auto y) {
         for (std::size_t i = 0; i < y.rows; ++i) {
             const auto best = std::max_element(y.row(i), y.row(i) + y.columns) - y.row(i);
-            errors += best != labels[i];
+            errors += best != labels[i] || is_nan(y.row(i)[best]) ? 1u : 0u;
         }
     });
     return problem ? result<std::size_t>(*std::move(problem)) : result<std::size_t>(errors);

@@ -54,9 +54,9 @@ struct adam {
         const auto c1 = V::set(1.0f - beta1);
         const auto c2 = V::set(1.0f - beta2);
         kernels::transform<Isa>(
-            n, slot[0], [&](auto m, auto d) { return V::fma(b1, m, c1 * d); }, slot[0], g);
+            n, slot[0], [&](auto m, auto d) { return V::fma(b1, m, V::opaque(c1 * d)); }, slot[0], g);
         kernels::transform<Isa>(
-            n, slot[1], [&](auto v, auto d) { return V::fma(b2, v, c2 * (d * d)); }, slot[1], g);
+            n, slot[1], [&](auto v, auto d) { return V::fma(b2, v, V::opaque(c2 * (d * d))); }, slot[1], g);
         kernels::transform<Isa>(
             n, w, [&](auto x, auto m, auto v) { return x + rate * m / V::fma(V::sqrt(v), root, eps); }, w, slot[0], slot[1]);
     }

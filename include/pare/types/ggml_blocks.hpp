@@ -26,6 +26,7 @@ struct q8_0 {
 
     /// d = max |x| / 127; q = x / d, halves away from zero, with d before it was rounded to 16 bits.
     static q8_0 quantized(const float* x) noexcept;
+    bool is_finite() const noexcept { return pare::is_finite(d); }
 };
 
 /// weight i = d * (nibble i - 8); weight i < 16 is the low half of byte i, weight i + 16 its high half.
@@ -41,6 +42,7 @@ struct q4_0 {
 
     /// d = the number of largest magnitude / -8; nibble = min(15, floor(x / d + 8.5)).
     static q4_0 quantized(const float* x) noexcept;
+    bool is_finite() const noexcept { return pare::is_finite(d); }
 };
 
 /// weight i = d * nibble i + m; nibbles as in q4_0.
@@ -57,6 +59,7 @@ struct q4_1 {
 
     /// d = (max - min) / 15, m = min; nibble = min(15, floor((x - min) / d + 0.5)).
     static q4_1 quantized(const float* x) noexcept;
+    bool is_finite() const noexcept { return pare::is_finite(d) && pare::is_finite(m); }
 };
 
 /// weight i = (d * scale(i / 32)) * nibble i - dmin * least(i / 32), with scales and least values of 6 bits. To read; there is no
@@ -114,8 +117,9 @@ static_assert(sizeof(q8_0) == 34 && sizeof(q4_0) == 18 && sizeof(q4_1) == 20 && 
 
 namespace detail {
 
+/// 1 / d, or 0 where d is so small that it becomes 0 in 16 bits anyway and its inverse might be infinite.
 inline float inverse_or_zero(float d) noexcept {
-    return d != 0.0f ? exact_divide(1.0f, d) : 0.0f;
+    return d > 0x1p-100f || d < -0x1p-100f ? exact_divide(1.0f, d) : 0.0f;
 }
 /// Nibbles out of integer(i) for i in [0, 32).
 template <class Integer>

@@ -78,15 +78,14 @@ struct element_storage<qint4<Group>> {
     }
 };
 
-/// A block of ggml along a row; rows are whole blocks, and scales lie in them.
+/// A block of ggml along a row; rows are whole blocks (quantize_weights_to_blocks() makes no others), and scales lie in them.
 template <class Block>
 struct block_storage {
     using type = Block;
     static constexpr const char* name = Block::name;
 
     static std::size_t values(const full::structure& s) noexcept {
-        PARE_ASSERT(s.columns() % Block::size == 0, "rows of %zu weights in blocks of %zu", s.columns(), Block::size);
-        return s.rows() * (s.columns() / Block::size);
+        return s.rows() * ((s.columns() + Block::size - 1) / Block::size);
     }
     static std::size_t scales(const full::structure&) noexcept { return 0; }
     static float real(const Block* blocks, const float*, std::size_t, std::size_t i, std::size_t) noexcept {
@@ -117,7 +116,7 @@ struct element_storage<ggml::q4_0> : block_storage<ggml::q4_0> {
 
 /// A matrix of weights [rows = outputs, columns = inputs] as a model holds it: equal on every machine. `Element` says what a number
 /// is, `Layout` which numbers are stored and where: two independent choices. Stored value i stands for values[i] itself where the
-/// element is float or bfloat16, for values[i] * scales[its row] where it is qint8, and for a half of values[i / 2] times the scale
+/// element is float or bfloat16, for values[i] * scales[its row] where it is qint8, and for a half of a byte times the scale
 /// of its group where it is qint4. Blocks of ggml know themselves what they stand for.
 template <class Element, class Layout>
 struct weight_matrix {

@@ -62,11 +62,11 @@ struct ops<isa::scalar> {
     PARE_INLINE static f32 nan_to_zero(f32 x) noexcept { return (bits(x) & 0x7fffffff) > 0x7f800000 ? 0.0f : x; }
     PARE_INLINE static f32 opaque(f32 x) noexcept { return pare::opaque(x); }
 
-    /// Round half to even, for |x| <= 2^22: adding 1.5 * 2^23 leaves the integer in the low bits of the sum.
     /// Floats of which only the upper halves are stored.
     PARE_INLINE static f32 load_upper_halves(const std::uint16_t* p) noexcept {
         return std::bit_cast<float>(static_cast<std::uint32_t>(*p) << 16);
     }
+    /// Round half to even, for |x| <= 2^22: adding 1.5 * 2^23 leaves the integer in the low bits of the sum.
     PARE_INLINE static i32 round(f32 x) noexcept {
         return std::bit_cast<std::int32_t>(pare::opaque(pare::opaque(x) + 12582912.0f)) - 0x4B400000;
     }
@@ -77,7 +77,7 @@ struct ops<isa::scalar> {
     PARE_INLINE static i32 multiply_high_rounded(i32 a, i32 b) noexcept {
         return static_cast<i32>((std::int64_t{a} * b + (std::int64_t{1} << 30)) >> 31);
     }
-    /// x / 2^e, to the nearest integer, halves away from zero; 0 <= e < 32.
+    /// x / 2^e, to the nearest integer, halves away from zero; 0 <= e < 32, x above the least integer.
     PARE_INLINE static i32 shift_right_rounded(i32 x, i32 e) noexcept {
         const std::int64_t half = (std::int64_t{1} << e) >> 1;
         return static_cast<i32>((x + half - (x < 0 && e > 0 ? 1 : 0)) >> e);
