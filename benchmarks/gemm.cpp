@@ -91,10 +91,13 @@ void conv(benchmark::State& state, bool pad) {
                            [](const std::uint8_t* from, std::size_t n, std::uint8_t* to) { std::memcpy(to, from, n); });
     };
     copy();
-    const kernels::conv2d_int8_weights<Isa> weights(w.data(), s);
+    using kernel = kernels::conv2d_int8_kernel<Isa>;
+    aligned_array<std::int8_t> data(kernel::packed_size(s));
+    aligned_array<std::int32_t> sums(kernel::column_sums_size(s));
+    const auto weights = kernel::pack(w.data(), s, data.data(), sums.data());
     serial_executor serial;
     const kernels::epilogue<std::int32_t> store(y.data(), s.outputs);
-    kernels::conv2d_int8<Isa>(serial, s, image.data(), weights.view, store);
+    kernels::conv2d_int8<Isa>(serial, s, image.data(), weights, store);
     std::vector<std::int32_t> expected(y.size());
     kernels::reference::convolve<std::int32_t>(s, x.data(), std::uint8_t{9}, w.data(), expected.data());
     require(std::equal(expected.begin(), expected.end(), y.begin()), "conv2d_int8", {3136, 64, 576});
@@ -102,7 +105,7 @@ void conv(benchmark::State& state, bool pad) {
         if (pad) {
             copy();
         }
-        kernels::conv2d_int8<Isa>(serial, s, image.data(), weights.view, store);
+        kernels::conv2d_int8<Isa>(serial, s, image.data(), weights, store);
         benchmark::ClobberMemory();
     }
     report<Isa>(state, {3136, 64, 576}, int8_peak<Isa>());

@@ -31,6 +31,15 @@ std::vector<convolution> shapes() {
         all.push_back({1, 31, channels, 9, 1, 5, 1, 2, 0, 4, 1, 2});  // 1-D
         all.push_back({3, 3, channels, 6, 3, 3, 1, 1, 0, 0, 1, 1});   // one output pixel
     }
+    for (const std::size_t groups : {2u, 3u, 5u}) {
+        all.push_back({7, 6, 4 * groups, 16 * groups, 3, 3, 1, 1, 1, 1, 1, 1, groups});
+        all.push_back({6, 8, 7 * groups, 5 * groups, 2, 3, 2, 1, 1, 0, 1, 2, groups});
+        all.push_back({5, 4, groups, 3 * groups, 3, 1, 1, 1, 1, 0, 1, 1, groups});
+        all.push_back({4, 3, 17 * groups, 33 * groups, 1, 1, 1, 1, 0, 0, 1, 1, groups});
+    }
+    // more pieces than any network has, whole rows and taps apart
+    all.push_back({70, 5, 2, 3, 67, 3, 1, 1, 0, 0, 1, 1});
+    all.push_back({23, 24, 1, 2, 9, 9, 1, 1, 2, 1, 2, 2});
     return all;
 }
 
@@ -38,7 +47,7 @@ template <class A, class Executor>
 void check_bytes(const convolution& s, Executor& executor) {
     const random_numbers random(seed{71}, s.channels * 100 + s.outputs);
     std::vector<A> x(s.height * s.width * s.channels);
-    std::vector<std::int8_t> w(s.outputs * s.kernel_height * s.kernel_width * s.channels);
+    std::vector<std::int8_t> w(s.outputs * s.kernel_size());
     for (std::size_t i = 0; i < x.size(); ++i) {
         x[i] = static_cast<A>(random.words(i)[0] & 255);
     }
@@ -49,9 +58,12 @@ void check_bytes(const convolution& s, Executor& executor) {
     guarded<A> padded(s.padded_size() + kernels::conv2d_int8_slack<test_isa>);
     kernels::pad_image(s, x.data(), outside, padded.data(),
                        [](const A* from, std::size_t count, A* to) { std::copy(from, from + count, to); });
-    const kernels::conv2d_int8_weights<test_isa> weights(w.data(), s);
+    using kernel = kernels::conv2d_int8_kernel<test_isa>;
+    guarded<std::int8_t> data(kernel::packed_size(s));
+    guarded<std::int32_t> sums(kernel::column_sums_size(s));
+    const auto weights = kernel::pack(w.data(), s, data.data(), sums.data());
     guarded<std::int32_t> y(s.output_pixels() * s.outputs);
-    kernels::conv2d_int8<test_isa>(executor, s, padded.data(), weights.view, kernels::epilogue<std::int32_t>(y.data(), s.outputs));
+    kernels::conv2d_int8<test_isa>(executor, s, padded.data(), weights, kernels::epilogue<std::int32_t>(y.data(), s.outputs));
     std::vector<std::int32_t> expected(y.size());
     kernels::reference::convolve<std::int32_t>(s, x.data(), outside, w.data(), expected.data());
     for (std::size_t i = 0; i < y.size(); ++i) {
@@ -74,23 +86,24 @@ TEST_CASE("convolutions of bytes equal the plain loops to the bit") {
 TEST_CASE("convolutions have the same bits on any number of threads") {
     thread_pool pool(3);
     check_bytes<std::uint8_t>({28, 28, 16, 40, 3, 3, 1, 1, 1, 1, 1, 1}, pool);
+    check_bytes<std::uint8_t>({28, 28, 16, 80, 3, 3, 1, 1, 1, 1, 1, 1, 4}, pool);
 }
 
 TEST_CASE("convolutions of floats are as close to the exact ones as float allows") {
     serial_executor serial;
-    using kernel = kernels::gemm_f32_kernel<test_isa>;
+    using kernel = kernels::conv2d_f32_kernel<test_isa>;
     for (const auto& s : shapes()) {
-        const std::size_t k = s.kernel_height * s.kernel_width * s.channels;
+        const std::size_t k = s.kernel_size();
         const random_numbers random(seed{72}, k);
         guarded<float> x(s.height * s.width * s.channels), w(s.outputs * k), padded(s.padded_size()),
-            packed(kernel::packed_size(s.outputs, k)), y(s.output_pixels() * s.outputs);
+            packed(kernel::packed_size(s)), y(s.output_pixels() * s.outputs);
         for (std::size_t i = 0; i < x.size(); ++i) {
             x[i] = random.uniform(i, -1.0f, 1.0f);
         }
         for (std::size_t i = 0; i < w.size(); ++i) {
             w[i] = random.uniform(100000 + i, -1.0f, 1.0f);
         }
-        kernel::pack({w.data(), 1, k}, s.outputs, k, packed.data());
+        kernel::pack(w.data(), s, packed.data());
         kernels::pad_image(s, x.data(), 0.0f, padded.data(),
                            [](const float* from, std::size_t count, float* to) { std::copy(from, from + count, to); });
         kernels::conv2d_f32<test_isa>(serial, s, padded.data(), packed.data(), kernels::epilogue<float>(y.data(), s.outputs));

@@ -1,9 +1,6 @@
 #ifndef PARE_KERNELS_CONV_HPP
 #define PARE_KERNELS_CONV_HPP
 
-#include <cstring>
-#include <vector>
-
 #include <pare/core/tensor.hpp>
 #include <pare/kernels/gemm_f32.hpp>
 #include <pare/kernels/gemm_int8.hpp>
@@ -16,7 +13,7 @@ PARE_NAMESPACE_BEGIN
 namespace kernels {
 
 /// A 2-D convolution of one image; a 1-D one has height 1. Images are [height, width, channels], weights [outputs, kernel_height,
-/// kernel_width, channels]: channels last. torch.nn.Conv2d with groups = 1.
+/// kernel_width, channels / groups]: channels last. Output j sees the channels of group j / (outputs / groups). torch.nn.Conv2d.
 struct convolution {
     std::size_t height = 1;
     std::size_t width = 1;
@@ -30,6 +27,7 @@ struct convolution {
     std::size_t padding_width = 0;
     std::size_t dilation_height = 1;
     std::size_t dilation_width = 1;
+    std::size_t groups = 1;
 
     constexpr std::size_t padded_height() const noexcept { return height + 2 * padding_height; }
     constexpr std::size_t padded_width() const noexcept { return width + 2 * padding_width; }
@@ -51,33 +49,29 @@ struct convolution {
         return length < seen ? 0 : (length - seen) / stride + 1;
     }
 
-    // What an output pixel sees is contiguous along a row of the kernel, or along its channels where the row is dilated.
-    constexpr bool rows_are_contiguous() const noexcept { return dilation_width == 1 || kernel_width == 1; }
-    constexpr std::size_t segments() const noexcept { return rows_are_contiguous() ? kernel_height : kernel_height * kernel_width; }
-    constexpr std::size_t segment_length() const noexcept { return rows_are_contiguous() ? kernel_width * channels : channels; }
-    constexpr std::size_t segment_offset(std::size_t s) const noexcept {
-        return rows_are_contiguous()
-                   ? s * dilation_height * padded_row()
-                   : s / kernel_width * dilation_height * padded_row() + s % kernel_width * dilation_width * channels;
+    constexpr std::size_t group_channels() const noexcept { return channels / groups; }
+    constexpr std::size_t group_outputs() const noexcept { return outputs / groups; }
+    /// Weights of one output.
+    constexpr std::size_t kernel_size() const noexcept { return kernel_height * kernel_width * group_channels(); }
+
+    /// What an output pixel sees of an image with its border: one piece per row of the kernel, or one per tap where taps lie apart.
+    constexpr row_pieces pieces() const noexcept {
+        const bool together = kernel_width == 1 || (dilation_width == 1 && groups == 1);
+        return {together ? kernel_width * group_channels() : group_channels(), together ? 1 : kernel_width,
+                dilation_width * channels, kernel_height, dilation_height * padded_row()};
     }
 };
 
-/// Kernels of more rows, or of more taps where they are dilated, are not supported.
-inline constexpr std::size_t most_segments = 64;
-
 namespace detail {
 
-/// Where the pieces of output pixels [row, row + rows) lie in an image with its border.
+/// Where output pixels [row, row + rows) begin to see an image with its border.
 template <class T>
 auto locate_pixels(const convolution& s, const T* image) noexcept {
     return [s, image](std::size_t row, std::size_t rows, const T** pointers) {
         std::size_t y = row / s.output_width();
         std::size_t x = row % s.output_width();
         for (std::size_t r = 0; r < rows; ++r) {
-            const T* const corner = image + y * s.stride_height * s.padded_row() + x * s.stride_width * s.channels;
-            for (std::size_t segment = 0; segment < s.segments(); ++segment) {
-                pointers[segment * rows + r] = corner + s.segment_offset(segment);
-            }
+            pointers[r] = image + y * s.stride_height * s.padded_row() + x * s.stride_width * s.channels;
             if (++x == s.output_width()) {
                 x = 0;
                 ++y;
@@ -86,39 +80,88 @@ auto locate_pixels(const convolution& s, const T* image) noexcept {
     };
 }
 
+/// Calls multiply(executor, group) for every group of channels: each is a product of its own, and many of them are worth more
+/// threads than the parts of one.
+template <class Executor, class Multiply>
+PARE_INLINE void for_each_group(Executor& executor, const convolution& s, const Multiply& multiply) {
+    PARE_ASSERT(s.channels % s.groups == 0 && s.outputs % s.groups == 0, "%zu channels to %zu in %zu groups", s.channels, s.outputs,
+                s.groups);
+    if (s.groups < executor.concurrency() || s.output_pixels() * s.outputs * s.kernel_size() < parallel_threshold) {
+        for (std::size_t g = 0; g < s.groups; ++g) {
+            multiply(executor, g);
+        }
+    } else {
+        executor.for_each(s.groups, [&](std::size_t g) {
+            serial_executor serial;
+            multiply(serial, g);
+        });
+    }
+}
+
 }  // namespace detail
 
+/// Float (or bfloat16) weights of a convolution [outputs, kernel_height, kernel_width, channels / groups] as conv2d_f32 reads them:
+/// a matrix for each group.
+template <class Isa, class Stored = float>
+struct conv2d_f32_kernel {
+    using kernel = gemm_f32_kernel<Isa, Stored>;
+
+    static constexpr std::size_t group_size(const convolution& s) noexcept {
+        return kernel::packed_size(s.group_outputs(), s.kernel_size());
+    }
+    static constexpr std::size_t packed_size(const convolution& s) noexcept { return s.groups * group_size(s); }
+    static void pack(const Stored* w, const convolution& s, Stored* data) noexcept {
+        for (std::size_t g = 0; g < s.groups; ++g) {
+            kernel::pack({w + g * s.group_outputs() * s.kernel_size(), 1, s.kernel_size()}, s.group_outputs(), s.kernel_size(),
+                         data + g * group_size(s));
+        }
+    }
+};
+
 /// y [output pixels, outputs] of one image with its border [padded_height, padded_width, channels]; weights packed by
-/// gemm_f32_kernel<Isa, Stored>::pack as the matrix [outputs, kernel_height * kernel_width * channels]. The epilogue stores y.
+/// conv2d_f32_kernel. The epilogue stores y.
 template <class Isa, class Stored, class Executor, class Epilogue>
 PARE_NOINLINE void conv2d_f32(Executor& executor, const convolution& s, const float* image, const Stored* weights,
                               const Epilogue& epilogue) {
-    PARE_ASSERT(s.segments() <= most_segments, "a kernel of %zu pieces; at most %zu", s.segments(), most_segments);
-    gemm_f32_kernel<Isa, Stored>::template multiply_segments<most_segments>(executor, s.output_pixels(), s.outputs, s.segments(),
-                                                                            s.segment_length(), 1, detail::locate_pixels(s, image),
-                                                                            weights, 0, epilogue);
+    using layout = conv2d_f32_kernel<Isa, Stored>;
+    detail::for_each_group(executor, s, [&](auto& threads, std::size_t g) {
+        layout::kernel::multiply_pieces(threads, s.output_pixels(), s.group_outputs(), s.pieces(), 1,
+                                        detail::locate_pixels(s, image + g * s.group_channels()),
+                                        weights + g * layout::group_size(s), g * s.group_outputs(), epilogue);
+    });
 }
 
-/// Byte weights of a convolution in the order in which conv2d_int8 reads them: each piece padded with zeros to whole steps, then
-/// packed as a matrix.
+/// Byte weights of a convolution [outputs, kernel_height, kernel_width, channels / groups] as conv2d_int8 reads them: a matrix for
+/// each group, each piece padded with zeros to whole steps.
 template <class Isa>
-struct conv2d_int8_weights {
+struct conv2d_int8_kernel {
     using kernel = gemm_int8_kernel<Isa>;
 
-    static constexpr std::size_t padded_length(const convolution& s) noexcept { return kernel::padded_depth(s.segment_length()); }
-    static constexpr std::size_t depth(const convolution& s) noexcept { return s.segments() * padded_length(s); }
+    static constexpr row_pieces pieces(const convolution& s) noexcept {
+        row_pieces p = s.pieces();
+        p.length = kernel::padded_depth(p.length);
+        return p;
+    }
+    static constexpr std::size_t depth(const convolution& s) noexcept { return pieces(s).depth(); }
+    static constexpr std::size_t group_size(const convolution& s) noexcept {
+        return kernel::packed_size(s.group_outputs(), depth(s));
+    }
+    static constexpr std::size_t packed_size(const convolution& s) noexcept { return s.groups * group_size(s); }
+    static constexpr std::size_t column_sums_size(const convolution& s) noexcept {
+        return s.outputs - s.group_outputs() + kernel::layout::padded(s.group_outputs());
+    }
 
-    aligned_array<std::int8_t> data;
-    aligned_array<std::int32_t> column_sums;
-    packed_int8 view;
-
-    conv2d_int8_weights(const std::int8_t* w, const convolution& s)
-        : data(kernel::packed_size(s.outputs, depth(s))), column_sums(kernel::layout::padded(s.outputs)) {
-        std::vector<std::int8_t> padded(s.outputs * depth(s));
-        for (std::size_t row = 0; row < s.outputs * s.segments(); ++row) {
-            std::memcpy(padded.data() + row * padded_length(s), w + row * s.segment_length(), s.segment_length());
+    /// `data` has packed_size bytes, `column_sums` column_sums_size numbers.
+    static packed_int8 pack(const std::int8_t* w, const convolution& s, std::int8_t* data, std::int32_t* column_sums) noexcept {
+        const std::size_t length = s.pieces().length, padded = pieces(s).length;
+        for (std::size_t g = 0; g < s.groups; ++g) {
+            const std::int8_t* const group = w + g * s.group_outputs() * s.kernel_size();
+            const auto weight = [&](std::size_t row, std::size_t i) {
+                return i % padded < length ? group[row * s.kernel_size() + i / padded * length + i % padded] : std::int8_t{0};
+            };
+            kernel::pack(s.group_outputs(), depth(s), weight, data + g * group_size(s), column_sums + g * s.group_outputs());
         }
-        view = kernel::pack(padded.data(), s.outputs, depth(s), data.data(), column_sums.data());
+        return {data, column_sums, s.outputs, depth(s)};
     }
 };
 
@@ -127,14 +170,17 @@ template <class Isa>
 inline constexpr std::size_t conv2d_int8_slack = simd::ops<Isa>::dot_depth - 1;
 
 /// y [output pixels, outputs] of one image of bytes with its border [padded_height, padded_width, channels], followed by
-/// conv2d_int8_slack<Isa> readable elements. The epilogue takes the exact sums and stores y.
+/// conv2d_int8_slack<Isa> readable elements; weights packed by conv2d_int8_kernel. The epilogue takes the exact sums and stores y.
 template <class Isa, class A, class Executor, class Epilogue>
 PARE_NOINLINE void conv2d_int8(Executor& executor, const convolution& s, const A* image, const packed_int8& weights,
                                const Epilogue& epilogue) {
-    PARE_ASSERT(s.segments() <= most_segments, "a kernel of %zu pieces; at most %zu", s.segments(), most_segments);
-    gemm_int8_of_segments<Isa, A, most_segments>(executor, s.output_pixels(), s.segments(),
-                                                 conv2d_int8_weights<Isa>::padded_length(s), detail::locate_pixels(s, image),
-                                                 weights, epilogue);
+    using layout = conv2d_int8_kernel<Isa>;
+    detail::for_each_group(executor, s, [&](auto& threads, std::size_t g) {
+        const std::size_t first = g * s.group_outputs();
+        const packed_int8 w = {weights.data + g * layout::group_size(s), weights.column_sums + first, s.group_outputs(), weights.k};
+        gemm_int8_of_pieces<Isa, A>(threads, s.output_pixels(), layout::pieces(s),
+                                    detail::locate_pixels(s, image + g * s.group_channels()), w, first, epilogue);
+    });
 }
 
 /// padded = the image x [height, width, channels] inside a border of `fill`; each row goes through copy(from, count, to).

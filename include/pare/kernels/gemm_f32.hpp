@@ -57,14 +57,14 @@ struct gemm_f32_kernel {
         }
     }
 
-    using tile_function = void (*)(const float* const* rows, std::size_t column_stride, std::size_t segments, std::size_t length,
-                                   const Stored* b, float* out);
+    using tile_function = void (*)(const float* const* rows, std::size_t column_stride, const row_pieces& pieces, const Stored* b,
+                                   float* out);
 
-    /// out [Rows, Panels * Vectors * lanes] = a [Rows, k] * panels of b [k, Vectors * lanes]. A row of a consists of `segments`
-    /// pieces of `length` numbers, column_stride apart: piece s of row r is at rows[s * Rows + r].
+    /// out [Rows, Panels * Vectors * lanes] = a [Rows, k] * panels of b [k, Vectors * lanes]. The numbers of a piece of a row
+    /// are column_stride apart.
     template <std::size_t Rows, std::size_t Vectors, std::size_t Panels>
-    PARE_FLATTEN static void multiply_tile(const float* const* rows, std::size_t column_stride, std::size_t segments,
-                                           std::size_t length, const Stored* b, float* out) {
+    PARE_FLATTEN static void multiply_tile(const float* const* rows, std::size_t column_stride, const row_pieces& pieces,
+                                           const Stored* b, float* out) {
         constexpr std::size_t columns = Panels * Vectors;
         typename V::f32 sum[Rows][columns];
         PARE_UNROLL for (std::size_t r = 0; r < Rows; ++r) {
@@ -72,7 +72,7 @@ struct gemm_f32_kernel {
                 sum[r][c] = V::set(0.0f);
             }
         }
-        const std::size_t panel_size = layout::width * segments * length;
+        const std::size_t panel_size = layout::width * pieces.depth();
         const auto load = [&](std::size_t c) { return load_as_float<Isa>(b + c / Vectors * panel_size + c % Vectors * V::lanes); };
         const auto step = [&](const float* const(&x)[Rows], std::size_t i) {
             if constexpr (Panels > 1) {  // few rows: they stay in registers while weights stream past
@@ -99,13 +99,18 @@ struct gemm_f32_kernel {
                 }
             }
         };
-        for (std::size_t s = 0; s < segments; ++s, rows += Rows) {
+        const auto multiply_piece = [&](std::size_t offset) {
             const float* x[Rows];
             PARE_UNROLL for (std::size_t r = 0; r < Rows; ++r) {
-                x[r] = rows[r];
+                x[r] = rows[r] + offset;
             }
-            for (std::size_t i = 0; i < length; ++i, b += Vectors * V::lanes) {
+            for (std::size_t i = 0; i < pieces.length; ++i, b += Vectors * V::lanes) {
                 step(x, i * column_stride);
+            }
+        };
+        for (std::size_t o = 0; o < pieces.outer; ++o) {
+            for (std::size_t i = 0; i < pieces.inner; ++i) {
+                multiply_piece(o * pieces.outer_stride + i * pieces.inner_stride);
             }
         }
         PARE_UNROLL for (std::size_t r = 0; r < Rows; ++r) {
@@ -120,21 +125,21 @@ struct gemm_f32_kernel {
         static constexpr tile_function value = &multiply_tile<Rows, Vectors, Panels>;
     };
 
-    /// C [m, n] with columns from `first_column` on = A [m, segments * length] * B, packed at b; locate(row, rows, pointers) says
-    /// where the segments of these rows of A lie, as multiply_tile wants them. At most MaxSegments segments.
-    template <std::size_t MaxSegments, class Executor, class Locate, class Epilogue>
-    static PARE_INLINE void multiply_segments(Executor& executor, std::size_t m, std::size_t n, std::size_t segments,
-                                              std::size_t length, std::size_t column_stride, const Locate& locate, const Stored* b,
-                                              std::size_t first_column, const Epilogue& epilogue) {
-        const std::size_t k = segments * length;
+    /// C [m, n] with columns from `first_column` on = A [m, pieces.depth()] * B, packed at b; locate(row, rows, pointers) says
+    /// where these rows of A begin.
+    template <class Executor, class Locate, class Epilogue>
+    static PARE_INLINE void multiply_pieces(Executor& executor, std::size_t m, std::size_t n, const row_pieces& pieces,
+                                            std::size_t column_stride, const Locate& locate, const Stored* b,
+                                            std::size_t first_column, const Epilogue& epilogue) {
+        const std::size_t k = pieces.depth();
         for_each_tile<Isa, tile>(executor, m, n, k, [&](std::size_t row, std::size_t rows, std::size_t panel, std::size_t panels) {
             alignas(64) float sums[tile.rows * tile.vectors * V::lanes];
-            const float* pointers[tile.rows * MaxSegments];
+            const float* pointers[tile.rows];
             locate(row, rows, pointers);
             const std::size_t column = panel * layout::width;
             const std::size_t vectors = layout::vectors(n, panel);
             const auto multiply_rows = tile_table<tile, pick>::find(rows, vectors, panels);
-            multiply_rows(pointers, column_stride, segments, length, b + column * k, sums);
+            multiply_rows(pointers, column_stride, pieces, b + column * k, sums);
             epilogue.template finish<Isa>(sums, panels * vectors * V::lanes, row, rows, first_column + column,
                                           panels > 1 ? panels * layout::width : layout::columns(n, panel));
         });
@@ -149,7 +154,7 @@ struct gemm_f32_kernel {
                 pointers[r] = a.data + (row + r) * a.row_stride;
             }
         };
-        multiply_segments<1>(executor, m, n, 1, k, a.column_stride, locate, b, first_column, epilogue);
+        multiply_pieces(executor, m, n, {.length = k}, a.column_stride, locate, b, first_column, epilogue);
     }
 };
 

@@ -32,8 +32,10 @@ struct gemm_int8_kernel {
     static constexpr std::size_t padded_depth(std::size_t k) noexcept { return (k + depth - 1) / depth * depth; }
     static constexpr std::size_t packed_size(std::size_t n, std::size_t k) noexcept { return layout::padded(n) * padded_depth(k); }
 
-    /// Packs w [n, k] and sums its rows. `data` has packed_size(n, k) bytes, `column_sums` padded(n) numbers.
-    static packed_int8 pack(const std::int8_t* w, std::size_t n, std::size_t k, std::int8_t* data,
+    /// Packs the weights [n, k] that weight(row, i) gives, and sums its rows. `data` has packed_size(n, k) bytes, `column_sums`
+    /// padded(n) numbers.
+    template <class Weight>
+    static packed_int8 pack(std::size_t n, std::size_t k, const Weight& weight, std::int8_t* data,
                             std::int32_t* column_sums) noexcept {
         for (std::size_t p = 0; p < layout::count(n); ++p) {
             const std::size_t width = layout::vectors(n, p) * V::lanes;
@@ -42,7 +44,7 @@ struct gemm_int8_kernel {
                 const std::size_t row = p * layout::width + c;
                 std::int32_t sum = 0;
                 for (std::size_t i = 0; i < padded_depth(k); ++i) {
-                    const std::int8_t value = row < n && i < k ? w[row * k + i] : std::int8_t{0};
+                    const std::int8_t value = row < n && i < k ? weight(row, i) : std::int8_t{0};
                     out[(i / depth * width + c) * depth + i % depth] = value;
                     sum += value;
                 }
@@ -51,20 +53,25 @@ struct gemm_int8_kernel {
         }
         return {data, column_sums, n, k};
     }
+    static packed_int8 pack(const std::int8_t* w, std::size_t n, std::size_t k, std::int8_t* data,
+                            std::int32_t* column_sums) noexcept {
+        return pack(
+            n, k, [&](std::size_t row, std::size_t i) { return w[row * k + i]; }, data, column_sums);
+    }
 
     template <class A>
-    using tile_function = void (*)(const A* const* rows, std::size_t segments, std::size_t length, const std::int8_t* b,
+    using tile_function = void (*)(const A* const* rows, const row_pieces& pieces, const std::int8_t* b,
                                    const std::int32_t* column_sums, std::int32_t* out);
 
-    /// out [Rows, Panels * Vectors * lanes] = a [Rows, k] * panels of b [k / depth, Vectors * lanes, depth]. A row of a consists of
-    /// `segments` pieces of `length` bytes: piece s of row r is at rows[s * Rows + r]. The length of several is a multiple of
-    /// depth.
+    /// out [Rows, Panels * Vectors * lanes] = a [Rows, k] * panels of b [k / depth, Vectors * lanes, depth]. The length of several
+    /// pieces is a multiple of depth.
     template <class A, std::size_t Rows, std::size_t Vectors, std::size_t Panels>
-    PARE_FLATTEN static void multiply_tile(const A* const* rows, std::size_t segments, std::size_t length, const std::int8_t* b,
+    PARE_FLATTEN static void multiply_tile(const A* const* rows, const row_pieces& pieces, const std::int8_t* b,
                                            const std::int32_t* column_sums, std::int32_t* out) {
         constexpr std::int32_t correction = simd::shift_correction<Isa, A>;
         constexpr std::size_t columns = Panels * Vectors;
-        const std::size_t panel_size = layout::width * padded_depth(segments * length);
+        const std::size_t panel_size = layout::width * padded_depth(pieces.depth());
+        const std::size_t length = pieces.length;
         // A few sums would wait for themselves: they exist twice, for even and for odd steps.
         constexpr std::size_t chains = Rows * columns <= 6 ? 2 : 1;
         typename V::i32 sums[chains][Rows][columns];
@@ -117,10 +124,10 @@ struct gemm_int8_kernel {
             }
             step(sums[0], b + length / depth * Vectors * V::lanes * depth, x, 0);
         }
-        for (std::size_t s = 0; s < segments; ++s, rows += Rows) {
+        const auto multiply_piece = [&](std::size_t offset) {
             const A* x[Rows];
             PARE_UNROLL for (std::size_t r = 0; r < Rows; ++r) {
-                x[r] = rows[r];
+                x[r] = rows[r] + offset;
             }
             constexpr std::size_t group_size = Vectors * V::lanes * depth;
             std::size_t i = 0;
@@ -132,6 +139,11 @@ struct gemm_int8_kernel {
             }
             for (; i + depth <= length; i += depth, b += group_size) {
                 step(sums[0], b, x, i);
+            }
+        };
+        for (std::size_t o = 0; o < pieces.outer; ++o) {
+            for (std::size_t i = 0; i < pieces.inner; ++i) {
+                multiply_piece(o * pieces.outer_stride + i * pieces.inner_stride);
             }
         }
         PARE_UNROLL for (std::size_t r = 0; r < Rows; ++r) {
@@ -151,11 +163,11 @@ struct gemm_int8_kernel {
     };
 };
 
-/// C [m, w.n] = A [m, w.k] * W^T, where locate(row, rows, pointers) says where the segments of these rows of A lie, as
-/// multiply_tile wants them. At most MaxSegments segments.
-template <class Isa, class A, std::size_t MaxSegments, class Executor, class Locate, class Epilogue>
-PARE_INLINE void gemm_int8_of_segments(Executor& executor, std::size_t m, std::size_t segments, std::size_t length,
-                                       const Locate& locate, const packed_int8& w, const Epilogue& epilogue) {
+/// C [m, w.n] = A [m, w.k] * W^T, in the columns of the output from `first_column` on, where locate(row, rows, pointers) says where
+/// these rows of A begin.
+template <class Isa, class A, class Executor, class Locate, class Epilogue>
+PARE_INLINE void gemm_int8_of_pieces(Executor& executor, std::size_t m, const row_pieces& pieces, const Locate& locate,
+                                     const packed_int8& w, std::size_t first_column, const Epilogue& epilogue) {
     using kernel = gemm_int8_kernel<Isa>;
     using V = simd::ops<Isa>;
     using layout = typename kernel::layout;
@@ -163,13 +175,13 @@ PARE_INLINE void gemm_int8_of_segments(Executor& executor, std::size_t m, std::s
     for_each_tile<Isa, kernel::tile>(
         executor, m, w.n, w.k, [&](std::size_t row, std::size_t rows, std::size_t panel, std::size_t panels) {
             alignas(64) std::int32_t sums[kernel::tile.rows * kernel::tile.vectors * V::lanes];
-            const A* pointers[kernel::tile.rows * MaxSegments];
+            const A* pointers[kernel::tile.rows];
             locate(row, rows, pointers);
             const std::size_t column = panel * layout::width;
             const std::size_t vectors = layout::vectors(w.n, panel);
             const auto multiply = kernel::template shapes<A>::table::find(rows, vectors, panels);
-            multiply(pointers, segments, length, w.data + column * kernel::padded_depth(w.k), w.column_sums + column, sums);
-            epilogue.template finish<Isa>(sums, panels * vectors * V::lanes, row, rows, column,
+            multiply(pointers, pieces, w.data + column * kernel::padded_depth(w.k), w.column_sums + column, sums);
+            epilogue.template finish<Isa>(sums, panels * vectors * V::lanes, row, rows, first_column + column,
                                           panels > 1 ? panels * layout::width : layout::columns(w.n, panel));
         });
 }
@@ -186,7 +198,7 @@ PARE_NOINLINE void gemm_int8(Executor& executor, std::size_t m, const A* a, std:
             pointers[r] = a + (row + r) * a_stride;
         }
     };
-    gemm_int8_of_segments<Isa, A, 1>(executor, m, 1, w.k, locate, w, epilogue);
+    gemm_int8_of_pieces<Isa, A>(executor, m, {.length = w.k}, locate, w, 0, epilogue);
 }
 
 }  // namespace kernels

@@ -72,11 +72,13 @@ void convolve(const convolution& s, const A* image, A outside, const W* w, Outpu
                     const std::size_t x = pixel % s.output_width() * s.stride_width + kx * s.dilation_width;
                     const bool inside = y >= s.padding_height && y < s.padding_height + s.height && x >= s.padding_width &&
                                         x < s.padding_width + s.width;
-                    for (std::size_t i = 0; i < s.channels; ++i) {
+                    const std::size_t first = j / s.group_outputs() * s.group_channels();
+                    for (std::size_t i = 0; i < s.group_channels(); ++i) {
                         const A value =
-                            inside ? image[((y - s.padding_height) * s.width + x - s.padding_width) * s.channels + i] : outside;
+                            inside ? image[((y - s.padding_height) * s.width + x - s.padding_width) * s.channels + first + i]
+                                   : outside;
                         sum += static_cast<Sum>(value) *
-                               static_cast<Sum>(w[((j * s.kernel_height + ky) * s.kernel_width + kx) * s.channels + i]);
+                               static_cast<Sum>(w[((j * s.kernel_height + ky) * s.kernel_width + kx) * s.group_channels() + i]);
                     }
                 }
             }

@@ -33,6 +33,18 @@ struct panels {
     }
 };
 
+/// A row of a left operand whose depth consists of pieces that lie apart, in the same way for every row: outer * inner pieces of
+/// `length` numbers, piece (o, i) at o * outer_stride + i * inner_stride from where the row begins. A matrix has one.
+struct row_pieces {
+    std::size_t length;
+    std::size_t inner = 1;
+    std::size_t inner_stride = 0;
+    std::size_t outer = 1;
+    std::size_t outer_stride = 0;
+
+    constexpr std::size_t depth() const noexcept { return outer * inner * length; }
+};
+
 /// Below this many multiply-adds a product is not worth a second thread.
 inline constexpr std::size_t parallel_threshold = std::size_t{1} << 19;
 
