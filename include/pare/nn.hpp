@@ -9,5 +9,6 @@
 #include <pare/nn/sequential.hpp>
 #include <pare/nn/softmax.hpp>
 #include <pare/nn/summary.hpp>
+#include <pare/nn/training.hpp>
 
 #endif

@@ -31,6 +31,20 @@ TEST_CASE("members have the names of a state dict") {
     CHECK(names == "0.weight 0.bias 2.0.weight 2.0.bias 3.weight 3.bias ");
 }
 
+TEST_CASE("a member may lie in a file with its axes in another order") {
+    const file_axes axes{4, {2, 3, 4, 5}, {0, 2, 3, 1}};  // [outputs, inputs, height, width] there
+    std::size_t here = 0;
+    for (std::size_t o = 0; o < 2; ++o) {
+        for (std::size_t h = 0; h < 4; ++h) {
+            for (std::size_t w = 0; w < 5; ++w) {
+                for (std::size_t i = 0; i < 3; ++i) {
+                    REQUIRE(axes.index_in_file(here++) == ((o * 3 + i) * 4 + h) * 5 + w);
+                }
+            }
+        }
+    }
+}
+
 TEST_CASE("a summary counts parameters, non-zeros and bytes") {
     auto net = sequential(dense<4, 8>(), relu(), dense<8, 3>());
     std::get<0>(net.layers).weights.values[5] = 1.0f;

@@ -251,3 +251,14 @@ TEST_CASE("initializers give the variance of their formula") {
     initialize(net, glorot_normal{}, seed{9});
     CHECK(variance() == Approx(2.0 / 900).epsilon(0.02));
 }
+
+TEST_CASE("the memory of training is stated") {
+    const auto net = sequential(sequential(dense<2, 64>(), relu()), dense<64, 4>());
+    const training_memory m = training_memory_of(net, adam{}, 32);
+    const std::size_t parameters = 2 * 64 + 64 + 64 * 4 + 4;
+    CHECK(m.parameters == 4 * parameters);
+    CHECK(m.gradient == m.parameters);
+    CHECK(m.slots == 2 * m.parameters);
+    CHECK(m.activations == 4 * 32 * (2 + 2 * 64 + 2 * 4));
+    CHECK(m.total() == 4 * m.parameters + m.activations + m.scratch);
+}

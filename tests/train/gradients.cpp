@@ -4,9 +4,9 @@
 #include <pare/core/random.hpp>
 #include <pare/nn/dense.hpp>
 #include <pare/nn/relu.hpp>
+#include <pare/nn/sequential.hpp>
 #include <pare/nn/softmax.hpp>
 #include <pare/train/initialize.hpp>
-#include <pare/train/tape.hpp>
 
 #include "../catch.hpp"
 
@@ -72,11 +72,11 @@ TEST_CASE("gradients of dense, relu and softmax agree with central differences i
     serial_executor serial;
     workspace space(training_scratch_bytes<isa::native>(net, batch, net.plan().input_shape()));
     context<isa::native, serial_executor> ctx{serial, space.scratch()};
-    auto tape = detail::make_tape(net, batch, net.plan().input_shape());
+    std::vector<float> saved(saved_floats(net, batch, net.plan().input_shape())), ys(batch * 4);
     const tensor_view<const float, dyn, 7> xs(x.data(), batch);
-    detail::forward_pass(ctx, net, tape, xs);
-    detail::backward_pass(ctx, net, tape, xs, tensor_view<const float, dyn, 4>(dy.data(), batch),
-                          tensor_view<float, dyn, 7>(dx.data(), batch), std::span<float>(gradient));
+    forward_training(net, ctx, xs, tensor_view<float, dyn, 4>(ys.data(), batch), saved);
+    backward(net, ctx, xs, tensor_view<const float, dyn, 4>(ys.data(), batch), tensor_view<const float, dyn, 4>(dy.data(), batch),
+             tensor_view<float, dyn, 7>(dx.data(), batch), gradient, saved);
 
     std::vector<double> inputs(x.begin(), x.end());
     const auto objective = [&] {

@@ -30,8 +30,8 @@ struct seed {
 };
 
 /// An array of random numbers that is never stored: number i depends on the seed, the stream and i alone, so that any thread may
-/// ask for any of them in any order. Distinct purposes take distinct
-/// streams: the matrices of a model 0, 1, ..., the shuffling of epoch e 2^32 + e.
+/// ask for any of them in any order. Distinct purposes take distinct streams: the matrices of a model 0, 1, ..., the shuffling of
+/// epoch e 2^32 + e, the layers in training step t 2^33 + t.
 class random_numbers {
 public:
     constexpr random_numbers(seed s, std::uint64_t stream) noexcept : seed_(s.value), stream_(stream) {}
@@ -40,6 +40,12 @@ public:
     constexpr std::array<std::uint64_t, 2> words(std::uint64_t i) const noexcept {
         const auto r = philox4x32({low(i), high(i), low(stream_), high(stream_)}, {low(seed_), high(seed_)});
         return {r[0] | std::uint64_t{r[1]} << 32, r[2] | std::uint64_t{r[3]} << 32};
+    }
+
+    /// Another array, for part i of what this one is for.
+    constexpr random_numbers split(std::uint64_t i) const noexcept {
+        const auto w = words(i);
+        return random_numbers(seed{w[0]}, w[1]);
     }
 
     /// In [0, 1), a multiple of 2^-24: exact in float.

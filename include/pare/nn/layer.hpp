@@ -1,6 +1,7 @@
 #ifndef PARE_NN_LAYER_HPP
 #define PARE_NN_LAYER_HPP
 
+#include <array>
 #include <concepts>
 #include <cstddef>
 #include <span>
@@ -26,9 +27,17 @@ PARE_NAMESPACE_BEGIN
 ///     void backward(context, x, y, dy, dx, gradient) const   dx = df/dx^T dy, unless dx.data() is null;
 ///                                                            gradient = that of the parameters, in the order of members()
 ///
+/// one whose backward pass needs more than x and y, or which is another function in training, also
+///
+///     std::size_t saved_floats(batch, input) const           how many numbers the forward pass leaves for the backward pass
+///     void forward_training(context, x, y, saved)            y = f(x) in training: fills the span `saved`; may change the layer's
+///                                                            buffers, may draw from context.random
+///     void backward(context, x, y, dy, dx, gradient, saved) const
+///
 /// one with parameters
 ///
-///     static void members(self, f)                           f(path, weight storage or tensor) for each of them
+///     static void members(self, f)                           f(path, member) for each weight storage, tensor and buffer, or
+///                                                            f(path, member, file_axes) where a state dict orders it otherwise
 ///     auto map_weights(f) const                              the same layer with f(path, weights, activations) for weights
 ///
 /// and, where they apply,
@@ -46,6 +55,10 @@ PARE_NAMESPACE_BEGIN
 ///     auto output_shape(extents<...> input) const            the shape of a sample after the layer
 ///     auto input_shape() const                               the shape it takes, where it takes only one
 ///     std::size_t scratch_bytes(batch, input) const          what forward takes from context.scratch, if anything
+///
+/// What is taken from context.scratch is free again when the function returns: take it from a copy of the context. Containers are
+/// layers of this protocol: they keep what lies between their layers in `saved`. A layer written by a user:
+/// examples/custom_layer.cpp.
 
 /// The plan of a layer that treats every number by itself, or keeps shapes for another reason.
 struct keeps_shape {
@@ -62,13 +75,51 @@ class member_path {
 public:
     member_path(const char* name) noexcept : name_(name) {}
     member_path(std::size_t index, const member_path& inner) noexcept : index_(index), inner_(&inner) {}
+    member_path(const char* name, const member_path& inner) noexcept : name_(name), inner_(&inner) {}
 
-    std::string text() const { return inner_ != nullptr ? sentence(index_, ".", inner_->text()) : std::string(name_); }
+    std::string text() const {
+        return inner_ == nullptr  ? std::string(name_)
+               : name_[0] == '\0' ? sentence(index_, ".", inner_->text())
+                                  : sentence(name_, ".", inner_->text());
+    }
+    /// The last part: "weight".
+    const char* leaf() const noexcept { return inner_ == nullptr ? name_ : inner_->leaf(); }
 
 private:
     const char* name_ = "";
     std::size_t index_ = 0;
     const member_path* inner_ = nullptr;
+};
+
+/// Numbers of a layer that are saved with it, but not trained: running statistics.
+template <class T, std::size_t... E>
+struct buffer : tensor<T, E...> {
+    using tensor<T, E...>::tensor;
+};
+
+/// How a state dict keeps a member whose axes are in another order here: as a tensor of `shape`, of which axis order[i] is axis i
+/// here. A convolution's weights are [outputs, height, width, inputs] here and [outputs, inputs, height, width] there: order 0, 2,
+/// 3, 1.
+struct file_axes {
+    static constexpr std::size_t most = 4;
+
+    std::size_t rank;
+    std::array<std::size_t, most> shape;
+    std::array<std::size_t, most> order;
+
+    /// Where number `here` of the member lies in the file's tensor, both row-major.
+    std::size_t index_in_file(std::size_t here) const noexcept {
+        std::array<std::size_t, most> at{};
+        for (std::size_t i = rank; i-- > 0;) {
+            at[order[i]] = here % shape[order[i]];
+            here /= shape[order[i]];
+        }
+        std::size_t index = 0;
+        for (std::size_t axis = 0; axis < rank; ++axis) {
+            index = index * shape[axis] + at[axis];
+        }
+        return index;
+    }
 };
 
 /// Weights and the kind of activations that they multiply: what maps over weights return.
@@ -105,7 +156,7 @@ concept has_input_shape = requires(const Plan& p) {
 };
 template <class Layer>
 concept has_members = requires(Layer& l) {
-    Layer::members(l, [](const member_path&, auto&) {});
+    Layer::members(l, [](const member_path&, auto&, auto...) {});
 };
 template <class Layer>
 inline constexpr bool is_trainable = [] {
@@ -124,12 +175,19 @@ concept takes_stages = requires {
     requires Layer::takes_stages;
 };
 
-/// Calls f(member_path, member) for each weight storage and parameter tensor of a layer or a network, in the order of a state dict.
+/// Calls f(member_path, member) for each weight storage, parameter tensor and buffer of a layer or a network, in the order of a
+/// state dict; or f(member_path, member, file_axes), where f takes it, for those that have one.
 template <class Layer, class F>
 void for_each_member(Layer& layer, F&& f) {
     using plain = std::remove_const_t<Layer>;
     if constexpr (has_members<plain>) {
-        plain::members(layer, f);
+        plain::members(layer, [&](const member_path& path, auto& member, auto... axes) {
+            if constexpr (sizeof...(axes) != 0 && std::invocable<F&, const member_path&, decltype(member), decltype(axes)...>) {
+                f(path, member, axes...);
+            } else {
+                f(path, member);
+            }
+        });
     }
 }
 

@@ -188,7 +188,7 @@ std::string describe(const prepared<Isa, Model>& model) {
             if constexpr (requires { member.bytes(); }) {
                 bytes += member.bytes();
             } else {
-                bytes += member.size() * sizeof(float);
+                bytes += member.values().size_bytes();
             }
         });
         text += sentence(std::size_t{index}, ": ", describe_layer(layer), ", ", out.size(), " outputs, ", bytes, " bytes\n");

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <tuple>
 
-#include <pare/nn/layer.hpp>
+#include <pare/nn/training.hpp>
 
 PARE_NAMESPACE_BEGIN
 
@@ -85,13 +85,40 @@ struct sequential {
         step<0>(inner, x, y, buffers);
     }
 
+    /// For each layer what it saves, then its output, but for the last.
+    template <std::size_t... E>
+    std::size_t saved_floats(std::size_t batch, const extents<E...>& input) const noexcept {
+        std::size_t count = 0;
+        plan().walk(input, [&](auto index, const auto&, const auto& in, const auto& out) {
+            count += saved_piece(pare::saved_floats(std::get<index>(layers), batch, in));
+            count += index + 1 < sizeof...(Layers) ? saved_piece(batch * out.size()) : 0;
+        });
+        return count;
+    }
+
+    template <class Context, std::size_t... X, std::size_t... Y>
+    void forward_training(Context& ctx, tensor_view<const float, X...> x, tensor_view<float, Y...> y,
+                          std::span<float> saved) noexcept {
+        training_step<0>(ctx, x, y, saved);
+    }
+
+    template <class Context, std::size_t... X, std::size_t... Y>
+    void backward(Context& ctx, tensor_view<const float, X...> x, tensor_view<const float, Y...> y,
+                  tensor_view<const float, Y...> dy, tensor_view<float, X...> dx, std::span<float> gradient,
+                  std::span<const float> saved) const noexcept {
+        Context inner = ctx;
+        const std::size_t size = x.extent(0) * plan().intermediate_size(sample_shape(x));
+        float* const buffers[2] = {inner.scratch.template take<float>(size), inner.scratch.template take<float>(size)};
+        backward_step<0>(inner, x, y, dy, dx, gradient, saved, buffers);
+    }
+
     template <class Isa, std::size_t... E>
     std::size_t training_scratch_bytes(std::size_t batch, const extents<E...>& input) const noexcept {
         std::size_t largest = 0;
         plan().walk(input, [&](auto index, const auto&, const auto& in, const auto&) {
             largest = (std::max)(largest, pare::training_scratch_bytes<Isa>(std::get<index>(layers), batch, in));
         });
-        return largest;
+        return 2 * scratch_bytes_of<float>(batch * plan().intermediate_size(input)) + largest;
     }
 
     std::string describe() const {
@@ -103,8 +130,8 @@ struct sequential {
     template <class Self, class F>
     static void members(Self& self, F&& f) {
         [&]<std::size_t... I>(std::index_sequence<I...>) {
-            (for_each_member(std::get<I>(self.layers),
-                             [&](const member_path& path, auto& member) { f(member_path(I, path), member); }),
+            (for_each_member(std::get<I>(self.layers), [&](const member_path& path, auto& member,
+                                                           auto... axes) { f(member_path(I, path), member, axes...); }),
              ...);
         }
         (std::index_sequence_for<Layers...>{});
@@ -134,6 +161,42 @@ private:
             const auto shape = layer.plan().output_shape(sample_shape(x));
             layer.forward(ctx, x, batch_of(buffers[I % 2], x.extent(0), shape));
             step<I + 1>(ctx, batch_of(static_cast<const float*>(buffers[I % 2]), x.extent(0), shape), y, buffers);
+        }
+    }
+
+    template <std::size_t I, class Context, class X, class Y>
+    void training_step(const Context& ctx, const X& x, const Y& y, std::span<float> saved) noexcept {
+        auto& layer = std::get<I>(layers);
+        Context inner = ctx;
+        inner.random = ctx.random.split(I);
+        const auto own = take_saved(saved, pare::saved_floats(layer, x.extent(0), sample_shape(x)));
+        if constexpr (I + 1 == sizeof...(Layers)) {
+            pare::forward_training(layer, inner, x, y, own);
+        } else {
+            const auto shape = layer.plan().output_shape(sample_shape(x));
+            float* const out = take_saved(saved, x.extent(0) * shape.size()).data();
+            pare::forward_training(layer, inner, x, batch_of(out, x.extent(0), shape), own);
+            training_step<I + 1>(ctx, batch_of(static_cast<const float*>(out), x.extent(0), shape), y, saved);
+        }
+    }
+
+    /// Layers I and above. dy belongs to the output of the last, dx to the input of layer I; buffers hold what is between them.
+    template <std::size_t I, class Context, class X, class Y, class Dx>
+    void backward_step(Context& ctx, const X& x, const Y& y, const Y& dy, const Dx& dx, std::span<float> gradient,
+                       std::span<const float> saved, float* const* buffers, bool trained_before = false) const noexcept {
+        const auto& layer = std::get<I>(layers);
+        const std::span<float> own_gradient = gradient.first(parameter_count(layer));
+        const auto own = take_saved(saved, pare::saved_floats(layer, x.extent(0), sample_shape(x)));
+        if constexpr (I + 1 == sizeof...(Layers)) {
+            pare::backward(layer, ctx, x, y, dy, dx, own_gradient, own);
+        } else {
+            const auto shape = layer.plan().output_shape(sample_shape(x));
+            const auto out = batch_of(take_saved(saved, x.extent(0) * shape.size()).data(), x.extent(0), shape);
+            const bool trained = trained_before || !own_gradient.empty();
+            float* const d = trained || dx.data() != nullptr ? buffers[I % 2] : nullptr;
+            backward_step<I + 1>(ctx, out, y, dy, batch_of(d, x.extent(0), shape), gradient.subspan(own_gradient.size()), saved,
+                                 buffers, trained);
+            pare::backward(layer, ctx, x, out, batch_of(static_cast<const float*>(d), x.extent(0), shape), dx, own_gradient, own);
         }
     }
 };

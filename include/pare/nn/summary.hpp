@@ -3,12 +3,12 @@
 
 #include <cstddef>
 
-#include <pare/nn/layer.hpp>
+#include <pare/nn/training.hpp>
 
 PARE_NAMESPACE_BEGIN
 
 struct model_summary {
-    std::size_t parameters = 0;  // weights, stored or not, and biases
+    std::size_t parameters = 0;  // weights, stored or not, and biases; no buffers
     std::size_t nonzero = 0;     // of them
     std::size_t bytes = 0;       // of what a deployed model stores: values, scales, indices, biases
 };
@@ -32,6 +32,8 @@ model_summary summarize(const Model& model) {
             sum.parameters += w.rows() * w.columns();
             sum.bytes += w.bytes();
             count(w.values);
+        } else if constexpr (!trained_member<std::remove_reference_t<decltype(member)>>) {
+            sum.bytes += member.values().size_bytes();
         } else {
             sum.parameters += member.size();
             sum.bytes += member.size() * sizeof(float);

@@ -6,6 +6,7 @@
 
 #include <pare/kernels/gemm_f32.hpp>
 #include <pare/kernels/packed.hpp>
+#include <pare/nn/layer.hpp>
 
 PARE_NAMESPACE_BEGIN
 
@@ -54,6 +55,8 @@ template <std::size_t... E>
 std::span<float> trainable_values(tensor<float, E...>& t) noexcept {
     return t.values();
 }
+template <class T, std::size_t... E>
+void trainable_values(buffer<T, E...>&) = delete;
 
 template <class Isa>
 std::size_t product_scratch_bytes(const weight_matrix<float, full>& w, std::size_t batch) noexcept {

@@ -8,9 +8,9 @@
 
 #include <pare/core/random.hpp>
 #include <pare/kernels/elementwise.hpp>
+#include <pare/nn/training.hpp>
 #include <pare/train/dataset.hpp>
 #include <pare/train/hooks.hpp>
-#include <pare/train/tape.hpp>
 #include <pare/types/quantization.hpp>
 
 PARE_NAMESPACE_BEGIN
@@ -26,6 +26,27 @@ struct fit_report {
     std::size_t steps = 0;
     double mean_loss = 0.0;  // of the last epoch
 };
+
+/// The memory of a training run, in bytes: all that fit() allocates but for the order of the samples, and the model itself.
+struct training_memory {
+    std::size_t parameters = 0;   // of the model
+    std::size_t gradient = 0;     // as large
+    std::size_t slots = 0;        // the optimizer's: as large once for each
+    std::size_t activations = 0;  // inputs and outputs of all layers for one batch, and what else they keep for the backward pass
+    std::size_t scratch = 0;      // gradients between two layers, packed operands
+
+    std::size_t total() const noexcept { return parameters + gradient + slots + activations + scratch; }
+};
+
+template <class Isa = isa::native, class Model, class Optimizer>
+training_memory training_memory_of(const Model& model, const Optimizer&, std::size_t batch_size) {
+    const auto sample = model.plan().input_shape();
+    const std::size_t parameters = parameter_count(model) * sizeof(float);
+    const std::size_t outputs = model.plan().output_shape(sample).size();
+    return {parameters, parameters, parameters * Optimizer::slots,
+            (batch_size * (sample.size() + 2 * outputs) + saved_floats(model, batch_size, sample)) * sizeof(float),
+            training_scratch_bytes<Isa>(model, batch_size, sample)};
+}
 
 namespace detail {
 
@@ -79,19 +100,22 @@ result<fit_report> train(Model& model, const Data& data, const Loss& loss, const
     }
 
     std::vector<std::span<float>> parameters;
-    std::size_t parameter_count = 0;
     for_each_member(model, [&](const member_path&, auto& member) {
-        parameters.push_back(trainable_values(member));
-        parameter_count += parameters.back().size();
+        if constexpr (trained_member<std::remove_reference_t<decltype(member)>>) {
+            parameters.push_back(trainable_values(member));
+        }
     });
+    const std::size_t parameter_count = pare::parameter_count(model);
     const std::size_t batch_size = (std::min)(options.batch_size, std::size_t{data.size()});
+    const auto output = model.plan().output_shape(sample);
     aligned_array<float> gradient(parameter_count);
     aligned_array<float> slots(parameter_count * Optimizer::slots);
     aligned_array<float> inputs(batch_size * sample.size());
+    aligned_array<float> saved(saved_floats(model, batch_size, sample));
+    aligned_array<float> outputs(batch_size * classes);
     aligned_array<float> output_gradient(batch_size * classes);
     std::vector<std::int32_t> labels(batch_size);
     std::vector<std::size_t> order(data.size());
-    auto tape = make_tape(model, batch_size, sample);
     workspace scratch(training_scratch_bytes<Isa>(model, batch_size, sample));
     context<Isa, std::remove_reference_t<decltype(exec)>> ctx{exec, scratch.scratch()};
 
@@ -117,18 +141,19 @@ result<fit_report> train(Model& model, const Data& data, const Loss& loss, const
             const std::span<const std::size_t> indices(order.data() + first, batch);
             data.fetch(indices, inputs.data(), labels.data());
             const auto x = batch_of(static_cast<const float*>(inputs.data()), batch, sample);
-            forward_pass(ctx, model, tape, x);
-            const auto y = tape.output(batch);
+            ctx.random = random_numbers(options.shuffle_seed, (std::uint64_t{1} << 33) + state.step);
+            pare::forward_training(model, ctx, x, batch_of(outputs.data(), batch, output), {saved.data(), saved.size()});
             const double batch_loss =
-                loss(matrix_view<const float>(y.data(), batch, classes), minibatch{indices, {labels.data(), batch}},
+                loss(matrix_view<const float>(outputs.data(), batch, classes), minibatch{indices, {labels.data(), batch}},
                      matrix_view<float>(output_gradient.data(), batch, classes));
             if (!is_finite(static_cast<float>(batch_loss))) {
                 state.problem = diverged("a loss that is NaN or infinite");
                 break;
             }
-            backward_pass(ctx, model, tape, x, batch_of(static_cast<const float*>(output_gradient.data()), batch, sample_shape(y)),
-                          batch_of(static_cast<float*>(nullptr), batch, sample),
-                          std::span<float>(gradient.data(), parameter_count));
+            pare::backward(model, ctx, x, batch_of(static_cast<const float*>(outputs.data()), batch, output),
+                           batch_of(static_cast<const float*>(output_gradient.data()), batch, output),
+                           batch_of(static_cast<float*>(nullptr), batch, sample), {gradient.data(), gradient.size()},
+                           {saved.data(), saved.size()});
             std::size_t offset = 0;
             for (const auto& w : parameters) {
                 update<Isa>(exec, optimizer, w, gradient.data() + offset, slots.data() + offset, parameter_count, state.step + 1);
@@ -164,14 +189,13 @@ result<fit_report> train(Model& model, const Data& data, const Loss& loss, const
 ///     on_fit_end(model, training_state&)
 ///
 /// The result depends on the model, the data, the options and the instruction set alone, to the bit: not on the executor. Memory:
-/// the parameters and their gradients, the optimizer's slots, and the outputs of all layers for one batch, allocated before the
-/// first step. Errors: an empty data set or batch, shapes that do not fit the model, a loss or (looked at after each epoch)
-/// parameters that are not finite.
-template <class Isa = isa::native, class... Layers, dataset Data, class Loss, class Optimizer, class... Extras>
-result<fit_report> fit(sequential<Layers...>& model, const Data& data, const Loss& loss, const Optimizer& optimizer,
+/// see training_memory_of(), allocated before the first step. Errors: an empty data set or batch, shapes that do not fit the model,
+/// a loss or (looked at after each epoch) parameters that are not finite.
+template <class Isa = isa::native, class Model, dataset Data, class Loss, class Optimizer, class... Extras>
+result<fit_report> fit(Model& model, const Data& data, const Loss& loss, const Optimizer& optimizer,
                        const fit_options& options = {}, Extras&&... extras) {
-    constexpr bool trainable = sequential<Layers...>::trainable;
-    constexpr bool known = (detail::is_extra<std::remove_reference_t<Extras>, sequential<Layers...>> && ...);
+    constexpr bool trainable = is_trainable<Model>;
+    constexpr bool known = (detail::is_extra<std::remove_reference_t<Extras>, Model> && ...);
     static_assert(trainable, "pare: fit() trains float weights; this storage cannot be trained");
     static_assert(known,
                   "pare: fit() takes executors and callbacks; a callback has at least one of on_step_begin, on_step_end, "

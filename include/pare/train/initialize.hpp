@@ -1,7 +1,9 @@
 #ifndef PARE_TRAIN_INITIALIZE_HPP
 #define PARE_TRAIN_INITIALIZE_HPP
 
+#include <algorithm>
 #include <cmath>
+#include <string_view>
 #include <type_traits>
 
 #include <pare/core/random.hpp>
@@ -26,11 +28,12 @@ struct glorot_normal {
     }
 };
 
-/// Gives every float weight matrix of a model its first values and sets every bias to zero. The same seed gives the same model.
+/// Gives every float weight matrix of a model its first values and sets every bias to zero; what else a layer has, such as the
+/// scales of a normalization, stays as the layer begins. The same seed gives the same model.
 template <class Model, class Initializer>
 void initialize(Model& model, const Initializer& initializer, seed s) {
     std::uint64_t stream = 0;
-    for_each_member(model, [&](const member_path&, auto& member) {
+    for_each_member(model, [&](const member_path& path, auto& member) {
         using type = std::remove_cvref_t<decltype(member)>;
         if constexpr (std::is_same_v<type, weight_matrix<float, full>>) {
             const random_numbers numbers(s, stream++);
@@ -39,9 +42,9 @@ void initialize(Model& model, const Initializer& initializer, seed s) {
             }
         } else {
             static_assert(
-                requires { member.extent(0); }, "pare: initialize() takes a model whose weights are float and full");
-            for (auto& value : member) {
-                value = 0.0f;
+                requires { member.shape(); }, "pare: initialize() takes a model whose weights are float and full");
+            if (std::string_view(path.leaf()).starts_with("bias")) {
+                std::fill(member.begin(), member.end(), typename type::value_type{});
             }
         }
     });
