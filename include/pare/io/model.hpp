@@ -1,0 +1,337 @@
+#ifndef PARE_IO_MODEL_HPP
+#define PARE_IO_MODEL_HPP
+
+#include <deque>
+
+#include <pare/io/safetensors.hpp>
+#include <pare/nn/layer.hpp>
+#include <pare/nn/masked.hpp>
+#include <pare/types/quantization.hpp>
+#include <pare/types/weight_matrix.hpp>
+
+PARE_NAMESPACE_BEGIN
+
+/// How the members of a model lie in a safetensors file. Names are those of for_each_member, which are PyTorch's: "0.weight". A
+/// model of float weights is a PyTorch state dict; other storages take these tensors, w being the member's name:
+///
+///     tensor, buffer                    w                 its type and shape
+///     float, bfloat16 weights           w                 F32 or BF16 [outputs, inputs], or the axes of PyTorch for convolutions
+///     qint8                             w, w.scale        I8 [outputs, inputs], F32 [outputs]
+///     qint4<G>                          w, w.scale        U8 [outputs, bytes of a row], F32 [outputs, groups]
+///     blocks of ggml                    w                 U8 [outputs, bytes of a row], byte for byte as ggml stores them
+///     csr                               w.crow_indices    U32 [outputs + 1], where rows begin
+///                                       w.col_indices     U16 (csr32: U32) [stored], their columns
+///                                       w.values          F32, BF16 or I8 [stored]; w.scale as above
+///     masked, in training               w_orig, w_mask    F32 [outputs, inputs], the mask 1 or 0: as torch.nn.utils.prune
+///
+/// Where types and shapes do not say it all, __metadata__ describes w: "qint4 full in groups of 64, 300 x 784".
+///
+/// A storage of one's own takes part with a function serialize(archive, name, storage&) beside it, which calls the archive's
+/// functions in the same order for saving and loading:
+///
+///     archive.array(name, std::span<T> numbers, shape, axes...)     is written, or checked and filled
+///     archive.form(name, text)                                      is written, or checked
+///     Archive::loading, archive.length(name), archive.fail(...)     where loading must know more, or check more
+
+namespace io {
+
+/// Copies the tensors of a model.
+class state_writer {
+public:
+    static constexpr bool loading = false;
+
+    template <class T, class... Axes>
+    void array(const std::string& name, std::span<T> values, std::vector<std::size_t> shape, const Axes&... axes) {
+        bytes& copy = copies_.emplace_back(values.size_bytes());
+        for (std::size_t i = 0; i < values.size(); ++i) {
+            std::size_t place = i;
+            ((place = axes.index_in_file(i)), ...);
+            std::memcpy(copy.data() + place * sizeof(T), &values[i], sizeof(T));
+        }
+        (shape.assign(axes.shape.begin(), axes.shape.begin() + static_cast<std::ptrdiff_t>(axes.rank)), ...);
+        tensors_.push_back({name, safetensors_type<std::remove_const_t<T>>, std::move(shape), copy});
+    }
+    void form(const std::string& name, std::string text) { metadata_.emplace_back(name, std::move(text)); }
+
+    bytes content() const { return safetensors_content(tensors_, metadata_); }
+
+private:
+    std::vector<tensor_entry> tensors_;
+    std::vector<std::pair<std::string, std::string>> metadata_;
+    std::deque<bytes> copies_;
+};
+
+/// Fills the tensors of a model out of a file and remembers the first thing that does not fit.
+class state_reader {
+public:
+    static constexpr bool loading = true;
+
+    explicit state_reader(const safetensors& file) : file_(&file) {}
+
+    /// Numbers of the same type, or half ones for floats, which is exact.
+    template <class T, class... Axes>
+    void array(const std::string& name, std::span<T> values, std::vector<std::size_t> shape, const Axes&... axes) {
+        (shape.assign(axes.shape.begin(), axes.shape.begin() + static_cast<std::ptrdiff_t>(axes.rank)), ...);
+        const tensor_entry* const found = take(name, sentence(safetensors_type<T>, " ", shape_text(shape)));
+        if (found == nullptr) {
+            return;
+        }
+        const bool half = std::is_same_v<T, float> && (found->type == "F16" || found->type == "BF16");
+        if ((found->type != safetensors_type<T> && !half) || found->shape != shape) {
+            fail(name, sentence(safetensors_type<T>, " ", shape_text(shape)), sentence(found->type, " ", shape_text(found->shape)));
+            return;
+        }
+        for (std::size_t i = 0; i < values.size(); ++i) {
+            std::size_t place = i;
+            ((place = axes.index_in_file(i)), ...);
+            if constexpr (std::is_same_v<T, float>) {
+                if (half) {
+                    values[i] =
+                        found->type == "F16" ? float{number<float16>(*found, place)} : float{number<bfloat16>(*found, place)};
+                    continue;
+                }
+            }
+            values[i] = number<T>(*found, place);
+        }
+    }
+    void form(const std::string& name, const std::string& text) {
+        if (const auto found = file_->metadata(name); found != text) {
+            fail(name, sentence("metadata \"", text, "\""), found.empty() ? std::string("none") : sentence("\"", found, "\""));
+        }
+    }
+    /// The length of a tensor of one axis.
+    std::size_t length(const std::string& name) {
+        const tensor_entry* const found = take(name, "a tensor of one axis");
+        if (found != nullptr && found->shape.size() != 1) {
+            fail(name, "one axis", shape_text(found->shape));
+            return 0;
+        }
+        return found != nullptr ? found->shape[0] : 0;
+    }
+    void fail(const std::string& name, const std::string& expected, const std::string& found) {
+        if (!problem_) {
+            problem_ = error{error_code::malformed,
+                             sentence(file_->file(), ": tensor \"", name, "\": expected ", expected, ", found ", found)};
+        }
+    }
+
+    bool failed() const noexcept { return problem_.has_value(); }
+
+    /// After all members: what did not fit, or a tensor that no member took, unless it is ignored.
+    template <class Ignore>
+    std::optional<error> problem(const Ignore& ignore) {
+        for (const tensor_entry& t : file_->tensors()) {
+            if (!std::binary_search(taken_.begin(), taken_.end(), t.name) && !problem_ && !ignore(t.name)) {
+                fail(t.name, "only tensors that the model has", sentence(t.type, " ", shape_text(t.shape)));
+            }
+        }
+        return problem_;
+    }
+
+private:
+    template <class T>
+    static T number(const tensor_entry& t, std::size_t i) noexcept {
+        T value;
+        std::memcpy(&value, t.data.data() + i * sizeof(T), sizeof(T));
+        return value;
+    }
+    const tensor_entry* take(const std::string& name, const std::string& expected) {
+        const tensor_entry* const found = file_->find(name);
+        if (found == nullptr) {
+            fail(name, expected, "no tensor of this name");
+        } else if (const auto at = std::lower_bound(taken_.begin(), taken_.end(), name); at == taken_.end() || *at != name) {
+            taken_.insert(at, name);
+        }
+        return found;
+    }
+
+    const safetensors* file_;
+    std::vector<std::string> taken_;  // in order
+    std::optional<error> problem_;
+};
+
+/// Names in a file that differ from those of the model by their beginnings: of each name the first that fits is exchanged.
+///     state_names{{{"0.", "lstm."}, {"2.", "fc."}}}
+struct state_names {
+    std::vector<std::pair<std::string, std::string>> beginnings;
+
+    std::string operator()(const std::string& name) const {
+        for (const auto& [here, there] : beginnings) {
+            if (name.starts_with(here)) {
+                return there + name.substr(here.size());
+            }
+        }
+        return name;
+    }
+};
+
+}  // namespace io
+
+template <class Archive, class T, std::size_t... E>
+void serialize(Archive& archive, const std::string& name, tensor<T, E...>& t) {
+    [&]<std::size_t... I>(std::index_sequence<I...>) {
+        archive.array(name, t.values(), {t.extent(I)...});
+    }
+    (std::make_index_sequence<sizeof...(E)>{});
+}
+
+namespace detail {
+
+template <class Archive, class Element, class Layout>
+void serialize_scales(Archive& archive, const std::string& name, weight_matrix<Element, Layout>& w) {
+    if (w.scales.empty()) {
+        return;
+    }
+    const std::string scale = name + ".scale";
+    std::vector<std::size_t> shape = {w.rows()};
+    if (w.scales.size() != w.rows()) {
+        shape.push_back(w.scales.size() / w.rows());
+    }
+    archive.array(scale, std::span(w.scales), shape);
+    if constexpr (Archive::loading) {
+        for (const float s : w.scales) {
+            if (!archive.failed() && !(is_finite(s) && s > 0.0f)) {
+                archive.fail(scale, "numbers above 0", sentence(s));
+            }
+        }
+    }
+}
+
+}  // namespace detail
+
+template <class Archive, class Element, class... Axes>
+void serialize(Archive& archive, const std::string& name, weight_matrix<Element, full>& w, const Axes&... axes) {
+    using storage = typename weight_matrix<Element, full>::storage;
+    if constexpr (std::is_same_v<Element, storage> && io::safetensors_type<storage> != nullptr) {
+        archive.array(name, std::span(w.values), {w.rows(), w.columns()}, axes...);
+    } else {
+        std::string form = sentence(w.describe());
+        if constexpr (requires { detail::element_storage<Element>::nibble_group; }) {
+            form += sentence(" in groups of ", detail::element_storage<Element>::nibble_group);
+        }
+        archive.form(name, sentence(form, ", ", w.rows(), " x ", w.columns()));
+        const std::size_t row = w.rows() == 0 ? 0 : w.values.size() / w.rows();
+        if constexpr (io::safetensors_type<storage> != nullptr) {
+            archive.array(name, std::span(w.values), {w.rows(), row});
+        } else {
+            archive.array(name, std::span(reinterpret_cast<std::uint8_t*>(w.values.data()), w.values.size() * sizeof(storage)),
+                          {w.rows(), row * sizeof(storage)});
+        }
+        detail::serialize_scales(archive, name, w);
+    }
+}
+
+template <class Archive, class Element, class Index>
+void serialize(Archive& archive, const std::string& name, weight_matrix<Element, basic_csr<Index>>& w) {
+    using weights = weight_matrix<Element, basic_csr<Index>>;
+    archive.form(name, sentence(w.describe(), ", ", w.rows(), " x ", w.columns()));
+    std::vector<std::uint32_t> row_begin(w.rows() + 1);
+    std::vector<Index> column;
+    if constexpr (Archive::loading) {
+        column.resize(archive.length(name + ".col_indices"));
+    } else {
+        std::copy(w.structure.row_begin(), w.structure.row_begin() + row_begin.size(), row_begin.begin());
+        column.assign(w.structure.column(), w.structure.column() + w.structure.stored());
+    }
+    archive.array(name + ".crow_indices", std::span(row_begin), {row_begin.size()});
+    archive.array(name + ".col_indices", std::span(column), {column.size()});
+    if constexpr (Archive::loading) {
+        std::vector<bool> kept(w.rows() * w.columns());
+        const bool whole =
+            row_begin.front() == 0 && row_begin.back() == column.size() && std::is_sorted(row_begin.begin(), row_begin.end());
+        if (!whole) {
+            archive.fail(name + ".crow_indices", sentence("numbers that rise from 0 to ", column.size()), "others");
+        }
+        for (std::size_t r = 0; whole && r < w.rows(); ++r) {
+            for (std::size_t i = row_begin[r]; i < row_begin[r + 1]; ++i) {
+                if (column[i] >= w.columns() || (i > row_begin[r] && column[i] <= column[i - 1])) {
+                    archive.fail(name + ".col_indices", sentence("columns that rise within each row and are below ", w.columns()),
+                                 sentence(column[i], " in row ", r));
+                    return;
+                }
+                kept[r * w.columns() + column[i]] = true;
+            }
+        }
+        w = weights(typename basic_csr<Index>::structure(
+            w.rows(), w.columns(), [&](std::size_t r, std::size_t c) { return bool{kept[r * w.columns() + c]}; }));
+    }
+    archive.array(name + ".values", std::span(w.values), {w.values.size()});
+    detail::serialize_scales(archive, name, w);
+}
+
+template <class Archive, class Pattern, class Inner, class... Axes>
+void serialize(Archive& archive, const std::string& name, masked<Pattern, Inner>& w, const Axes&... axes) {
+    serialize(archive, name + "_orig", w.inner, axes...);
+    std::vector<float> kept(w.mask.size());
+    for (std::size_t i = 0; i < kept.size(); ++i) {
+        kept[i] = w.mask.keeps(i) ? 1.0f : 0.0f;
+    }
+    archive.array(name + "_mask", std::span(kept), {w.rows(), w.columns()}, axes...);
+    for (std::size_t i = 0; Archive::loading && i < kept.size(); ++i) {
+        w.mask.set(i, kept[i] != 0.0f);
+    }
+}
+
+namespace io {
+
+/// Takes the members of a model to or from an archive.
+template <class Archive, class Model, class Names>
+void serialize_members(Archive& archive, Model& model, const Names& names) {
+    for_each_member(model, [&](const member_path& path, auto& member, const auto&... axes) {
+        constexpr bool known = requires(const std::string& name) {
+            serialize(archive, name, member, axes...);
+        };
+        static_assert(
+            known,
+            "pare: this storage of weights is not one that files hold: save the model, not the prepared one; a storage of "
+            "your own needs a function serialize(archive, name, storage&)");
+        if constexpr (known) {
+            serialize(archive, names(path.text()), member, axes...);
+        }
+    });
+}
+
+}  // namespace io
+
+/// Writes the parameters of a model, or of a result of one, to a safetensors file: PyTorch reads it where the weights are float. A
+/// file that is there is replaced as a whole or not at all. Errors: a place that cannot be written, and the error of the result.
+template <class Model>
+[[nodiscard]] std::optional<error> save(const Model& model, const std::string& path, const io::state_names& names = {}) {
+    if constexpr (is_result<Model>) {
+        return model ? save(*model, path, names) : std::optional<error>(model.error());
+    } else {
+        static_assert(has_members<Model>, "pare: save() takes a model; a prepared one cannot be saved: save what it was made from");
+        io::state_writer writer;
+        io::serialize_members(writer, const_cast<Model&>(model), names);
+        return io::write_file(path, writer.content());
+    }
+}
+
+/// Fills a model of the same type and shapes from a file of save() or of PyTorch:
+///
+///     auto net = sequential(dense<784, 300>(), relu(), dense<300, 10>());    // torch.nn.Sequential(Linear, ReLU, Linear)
+///     if (auto problem = load(net, "net.safetensors")) { ... problem->message ... }
+///
+/// Float weights may be F16 or BF16 in the file. Errors, with which the model stays as it was: a file that cannot be read or is
+/// damaged; a tensor that is missing, left over, or of another type or shape. Takes the file's size and the model's once more in
+/// memory.
+template <class Model>
+[[nodiscard]] std::optional<error> load(Model& model, const std::string& path, const io::state_names& names = {}) {
+    static_assert(has_members<Model>, "pare: load() takes a model");
+    const auto file = io::safetensors::read(path);
+    if (!file) {
+        return file.error();
+    }
+    Model loaded = model;
+    io::state_reader reader(*file);
+    io::serialize_members(reader, loaded, names);
+    if (auto problem = reader.problem([](const std::string&) { return false; })) {
+        return problem;
+    }
+    model = std::move(loaded);
+    return std::nullopt;
+}
+
+PARE_NAMESPACE_END
+
+#endif
