@@ -38,6 +38,23 @@ TEST_CASE("partial loads and stores touch what they are told and nothing else") 
     }
 }
 
+TEST_CASE("four rows of a transposed matrix") {
+    constexpr std::size_t stride = 7;
+    guarded<float> in((V::lanes - 1) * stride + 4);
+    for (std::size_t i = 0; i < in.size(); ++i) {
+        in[i] = static_cast<float>(i);
+    }
+    typename V::f32 rows[4];
+    V::load_transposed(in.data(), stride, rows);
+    for (std::size_t r = 0; r < 4; ++r) {
+        float lanes[V::lanes];
+        V::store(lanes, rows[r]);
+        for (std::size_t c = 0; c < V::lanes; ++c) {
+            CHECK(lanes[c] == static_cast<float>(c * stride + r));
+        }
+    }
+}
+
 TEST_CASE("rounding is half to even on every lane") {
     for (int i = -600; i <= 600; ++i) {
         const float x = static_cast<float>(i) * 0.25f;

@@ -40,20 +40,46 @@ struct gemm_f32_kernel {
 
     static constexpr std::size_t packed_size(std::size_t n, std::size_t k) noexcept { return layout::padded(n) * k; }
 
-    /// Packs columns [first, first + columns) of the k x n right operand b, which are one panel.
+    /// Packs columns [first, first + columns) of the k x n right operand b, which are one panel. In whole vectors where a row of b
+    /// or a column is contiguous.
     static void pack_panel(strided<Stored> b, std::size_t k, std::size_t first, std::size_t columns, Stored* out) noexcept {
         const std::size_t width = layout::padded(columns);
         const Stored* source = b.data + first * b.column_stride;
-        for (std::size_t row = 0; row < k; ++row) {
-            for (std::size_t c = 0; c < width; ++c) {
-                out[row * width + c] = c < columns ? source[row * b.row_stride + c * b.column_stride] : Stored{};
-            }
+        for (std::size_t c = 0; c < width; c += V::lanes) {
+            const std::size_t count = columns - c < V::lanes ? columns - c : V::lanes;
+            pack_vectors(b, k, count, source + c * b.column_stride, width, out + c);
         }
     }
 
     static void pack(strided<Stored> b, std::size_t n, std::size_t k, Stored* out) noexcept {
         for (std::size_t p = 0; p < layout::count(n); ++p) {
             pack_panel(b, k, p * layout::width, layout::columns(n, p), out + p * layout::width * k);
+        }
+    }
+
+    /// k vectors of `count` columns of b, `width` apart.
+    static void pack_vectors(strided<Stored> b, std::size_t k, std::size_t count, const Stored* source, std::size_t width,
+                             Stored* out) noexcept {
+        std::size_t row = 0;
+        if constexpr (std::is_same_v<Stored, float>) {
+            if (b.column_stride == 1) {
+                for (; row < k; ++row) {
+                    V::store(out + row * width, load_first<Isa>(source + row * b.row_stride, count));
+                }
+            } else if (b.row_stride == 1 && count == V::lanes) {
+                for (; row + 4 <= k; row += 4) {
+                    typename V::f32 rows[4];
+                    V::load_transposed(source + row, b.column_stride, rows);
+                    for (std::size_t r = 0; r < 4; ++r) {
+                        V::store(out + (row + r) * width, rows[r]);
+                    }
+                }
+            }
+        }
+        for (; row < k; ++row) {
+            for (std::size_t c = 0; c < V::lanes; ++c) {
+                out[row * width + c] = c < count ? source[row * b.row_stride + c * b.column_stride] : Stored{};
+            }
         }
     }
 

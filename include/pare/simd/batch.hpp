@@ -47,6 +47,19 @@ struct xsimd_ops {
     PARE_INLINE static void store_partial(float* p, f32 v, std::size_t n) noexcept { store_through_copy(p, v, n); }
     PARE_INLINE static void store_partial(std::int32_t* p, i32 v, std::size_t n) noexcept { store_through_copy(p, v, n); }
 
+    /// Four rows of a transposed matrix: lane c of rows[r] is p[c * stride + r].
+    PARE_INLINE static void load_transposed(const float* p, std::size_t stride, f32 (&rows)[4]) noexcept {
+        alignas(64) float copy[4][lanes];
+        for (std::size_t c = 0; c < lanes; ++c) {
+            for (std::size_t r = 0; r < 4; ++r) {
+                copy[r][c] = p[c * stride + r];
+            }
+        }
+        for (std::size_t r = 0; r < 4; ++r) {
+            rows[r] = f32::load_aligned(copy[r]);
+        }
+    }
+
     /// a * b + c, rounded once where the instruction set has the instruction, else twice.
     PARE_INLINE static f32 fma(f32 a, f32 b, f32 c) noexcept { return xsimd::fma(a, b, c); }
     PARE_INLINE static i32 fma(i32 a, i32 b, i32 c) noexcept { return a * b + c; }

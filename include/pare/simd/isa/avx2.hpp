@@ -37,6 +37,20 @@ struct ops<isa::avx2> : xsimd_ops<xsimd::fma3<xsimd::avx2>> {
         _mm256_maskstore_epi32(p, first(n), v);
     }
 
+    // Pieces of four numbers, side by side, then four by four.
+    PARE_INLINE static void load_transposed(const float* p, std::size_t stride, f32 (&rows)[4]) noexcept {
+        __m256 v[4];
+        for (std::size_t j = 0; j < 4; ++j) {
+            v[j] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p + j * stride)), _mm_loadu_ps(p + (j + 4) * stride), 1);
+        }
+        const __m256 low01 = _mm256_unpacklo_ps(v[0], v[1]), high01 = _mm256_unpackhi_ps(v[0], v[1]);
+        const __m256 low23 = _mm256_unpacklo_ps(v[2], v[3]), high23 = _mm256_unpackhi_ps(v[2], v[3]);
+        rows[0] = f32(_mm256_shuffle_ps(low01, low23, 0x44));
+        rows[1] = f32(_mm256_shuffle_ps(low01, low23, 0xee));
+        rows[2] = f32(_mm256_shuffle_ps(high01, high23, 0x44));
+        rows[3] = f32(_mm256_shuffle_ps(high01, high23, 0xee));
+    }
+
     PARE_INLINE static f32 load_upper_halves(const std::uint16_t* p) noexcept {
         return f32(_mm256_castsi256_ps(
             _mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))), 16)));

@@ -45,6 +45,23 @@ struct ops<isa::avx512bw> : xsimd_ops<xsimd::avx512bw> {
         _mm512_mask_storeu_epi32(p, first(n), v);
     }
 
+    // Pieces of four numbers, side by side, then four by four.
+    PARE_INLINE static void load_transposed(const float* p, std::size_t stride, f32 (&rows)[4]) noexcept {
+        __m512 v[4];
+        for (std::size_t j = 0; j < 4; ++j) {
+            const float* const q = p + j * stride;
+            v[j] = _mm512_insertf32x4(_mm512_castps128_ps512(_mm_loadu_ps(q)), _mm_loadu_ps(q + 4 * stride), 1);
+            v[j] = _mm512_insertf32x4(v[j], _mm_loadu_ps(q + 8 * stride), 2);
+            v[j] = _mm512_insertf32x4(v[j], _mm_loadu_ps(q + 12 * stride), 3);
+        }
+        const __m512 low01 = _mm512_unpacklo_ps(v[0], v[1]), high01 = _mm512_unpackhi_ps(v[0], v[1]);
+        const __m512 low23 = _mm512_unpacklo_ps(v[2], v[3]), high23 = _mm512_unpackhi_ps(v[2], v[3]);
+        rows[0] = f32(_mm512_shuffle_ps(low01, low23, 0x44));
+        rows[1] = f32(_mm512_shuffle_ps(low01, low23, 0xee));
+        rows[2] = f32(_mm512_shuffle_ps(high01, high23, 0x44));
+        rows[3] = f32(_mm512_shuffle_ps(high01, high23, 0xee));
+    }
+
     PARE_INLINE static f32 load_upper_halves(const std::uint16_t* p) noexcept {
         return f32(_mm512_castsi512_ps(
             _mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))), 16)));

@@ -36,6 +36,11 @@ struct ops<isa::scalar> {
     PARE_INLINE static i32 load(const std::int32_t* p) noexcept { return *p; }
     PARE_INLINE static void store(float* p, f32 v) noexcept { *p = v; }
     PARE_INLINE static void store(std::int32_t* p, i32 v) noexcept { *p = v; }
+    PARE_INLINE static void load_transposed(const float* p, std::size_t, f32 (&rows)[4]) noexcept {
+        for (std::size_t r = 0; r < 4; ++r) {
+            rows[r] = p[r];
+        }
+    }
     PARE_INLINE static f32 load_partial(const float* p, std::size_t n) noexcept { return n != 0 ? *p : 0.0f; }
     PARE_INLINE static i32 load_partial(const std::int32_t* p, std::size_t n) noexcept { return n != 0 ? *p : 0; }
     PARE_INLINE static void store_partial(float* p, f32 v, std::size_t n) noexcept {
