@@ -48,6 +48,15 @@ std::vector<std::vector<float>> hard_rows(std::size_t n) {
     return rows;
 }
 
+/// One row as bytes.
+template <class A>
+quantization quantize_row(const std::vector<float>& row, A* out) {
+    quantization q;
+    kernels::quantize_rows<test_isa, kernels::row_quantization::affine>(matrix_view<const float>(row.data(), 1, row.size()), out,
+                                                                        &q.scale, &q.zero_point);
+    return q;
+}
+
 }  // namespace
 
 TEST_CASE("the range of a row leaves out NaN and contains zero") {
@@ -102,14 +111,38 @@ TEST_CASE("bytes, signed bytes and wide integers of a row stand for the same num
         std::vector<std::uint8_t> u(100);
         std::vector<std::int8_t> s(100);
         std::vector<std::int16_t> wide(100);
-        const quantization qu = kernels::quantize_row<test_isa>(values.data(), 100, u.data());
-        const quantization qs = kernels::quantize_row<test_isa>(values.data(), 100, s.data());
-        REQUIRE(kernels::quantize_row<test_isa>(values.data(), 100, wide.data()) == qu);
+        const quantization qu = quantize_row(values, u.data());
+        const quantization qs = quantize_row(values, s.data());
+        REQUIRE(quantize_row(values, wide.data()) == qu);
         REQUIRE(std::equal(u.begin(), u.end(), wide.begin()));
         REQUIRE(qu.scale == qs.scale);
         REQUIRE(qu.zero_point == qs.zero_point + 128);
         for (std::size_t i = 0; i < 100; ++i) {
             REQUIRE(int{u[i]} == s[i] + 128);
+        }
+    }
+}
+
+TEST_CASE("rows that are quantized together are what they are alone") {
+    for (const std::size_t n : {1u, 17u, 64u, 100u}) {
+        const auto rows = hard_rows(n);
+        for (std::size_t first = 0; first < rows.size(); ++first) {  // each row in the company of others, at a stride
+            const std::size_t count = rows.size() - first;
+            guarded<float> x((count - 1) * (n + 3) + n);
+            for (std::size_t r = 0; r < count; ++r) {
+                std::copy(rows[first + r].begin(), rows[first + r].end(), x.begin() + r * (n + 3));
+            }
+            guarded<std::uint8_t> bytes(count * n);
+            guarded<float> scales(count);
+            guarded<std::int32_t> zero_points(count);
+            kernels::quantize_rows<test_isa, kernels::row_quantization::affine>(
+                matrix_view<const float>(x.data(), count, n, n + 3), bytes.data(), scales.data(), zero_points.data());
+            for (std::size_t r = 0; r < count; ++r) {
+                std::vector<std::uint8_t> alone(n);
+                const quantization q = quantize_row(rows[first + r], alone.data());
+                REQUIRE(q == quantization{scales[r], zero_points[r]});
+                REQUIRE(std::equal(alone.begin(), alone.end(), bytes.begin() + r * n));
+            }
         }
     }
 }
@@ -121,7 +154,7 @@ TEST_CASE("a finite number is at most half a step from what its byte stands for"
             continue;
         }
         std::vector<std::uint8_t> bytes(values.size());
-        const quantization q = kernels::quantize_row<test_isa>(values.data(), values.size(), bytes.data());
+        const quantization q = quantize_row(values, bytes.data());
         for (std::size_t i = 0; i < values.size(); ++i) {
             const double scale = static_cast<double>(q.scale);
             const double real = (bytes[i] - q.zero_point) * scale;
@@ -160,7 +193,7 @@ TEST_CASE("rows are quantized block by block, the same on any number of threads"
     CHECK(alone == quantize_all(pool));
     std::vector<std::uint8_t> row(n);
     for (std::size_t r = 0; r < rows; ++r) {
-        CHECK(kernels::quantize_row<test_isa>(x.data() + r * n, n, row.data()).scale == alone.second[r]);
+        CHECK(quantize_row(std::vector<float>(x.begin() + r * n, x.begin() + (r + 1) * n), row.data()).scale == alone.second[r]);
         REQUIRE(std::equal(row.begin(), row.end(), alone.first.begin() + static_cast<std::ptrdiff_t>(r * n)));
     }
 }

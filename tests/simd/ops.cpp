@@ -92,9 +92,11 @@ static void check_four() {
     for (std::size_t u = 0; u < 4; ++u) {
         v[u] = V::load(numbers + u * V::lanes);
     }
-    simd::store_four_saturated<test_isa>(out.data(), v);
-    for (std::size_t i = 0; i < 4 * V::lanes; ++i) {
-        CHECK(int{out[i]} == std::clamp(int{numbers[i]}, low, low + 255));
+    for (const int offset : {0, 255, -128, 77}) {
+        simd::store_four_saturated<test_isa>(out.data(), v, offset);
+        for (std::size_t i = 0; i < 4 * V::lanes; ++i) {
+            CHECK(int{out[i]} == std::clamp(int{numbers[i]} + offset, low, low + 255));
+        }
     }
 }
 

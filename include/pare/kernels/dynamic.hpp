@@ -30,9 +30,6 @@ constexpr std::size_t quantized_scratch_bytes(std::size_t batch, std::size_t k) 
     return scratch_bytes_of<A>(rows * k) + scratch_bytes_of<float>(rows) + scratch_bytes_of<std::int32_t>(rows);
 }
 
-/// How rows become bytes: by quantize_row, or by quantize_row_symmetric.
-enum class row_quantization { affine, symmetric };
-
 /// Quantizes x by rows, some rows at a time, and calls multiply(first row, quantized_rows<A>, scratch that is left) for
 /// each block.
 template <class Isa, class A, row_quantization Kind = row_quantization::affine, class Context, class Multiply>
@@ -46,17 +43,10 @@ void for_each_quantized_block(Context& ctx, matrix_view<const float> x, const Mu
     for (std::size_t first = 0; first < x.rows; first += block) {
         const std::size_t rows = x.rows - first < block ? x.rows - first : block;
         const auto quantize = [&](std::size_t task) {
-            for (std::size_t r = task * rows_per_task; r < rows && r < (task + 1) * rows_per_task; ++r) {
-                const quantization q = [&] {
-                    if constexpr (Kind == row_quantization::symmetric) {
-                        return quantize_row_symmetric<Isa>(x.row(first + r), x.columns, bytes + r * x.columns);
-                    } else {
-                        return quantize_row<Isa>(x.row(first + r), x.columns, bytes + r * x.columns);
-                    }
-                }();
-                scales[r] = q.scale;
-                zero_points[r] = q.zero_point;
-            }
+            const std::size_t row = task * rows_per_task;
+            const std::size_t count = rows - row < rows_per_task ? rows - row : rows_per_task;
+            quantize_rows<Isa, Kind>(matrix_view<const float>(x.row(first + row), count, x.columns, x.stride),
+                                     bytes + row * x.columns, scales + row, zero_points + row);
         };
         const std::size_t tasks = (rows + rows_per_task - 1) / rows_per_task;
         if (rows * x.columns < std::size_t{1} << 16) {

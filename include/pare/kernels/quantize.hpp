@@ -4,9 +4,9 @@
 #include <bit>
 #include <cstddef>
 #include <limits>
-#include <tuple>
 #include <type_traits>
 
+#include <pare/core/tensor.hpp>
 #include <pare/simd/isa.hpp>
 #include <pare/types/quantization.hpp>
 
@@ -22,37 +22,51 @@ struct value_range {
     bool bounded = true;
 };
 
-/// The range of x [n]. Exact in any order. O(n). Compares the bits of numbers: as integers, positive floats order as they should,
-/// negative ones among each other the other way around, and NaN and infinities lie beyond both, whatever -ffast-math believes.
+/// Looks for the range of the numbers it is given. Compares their bits: as integers, positive floats order as they should, negative
+/// ones among each other the other way around, and NaN and infinities lie beyond both, whatever -ffast-math believes. Numbers go to
+/// one of two chains, in any order.
+template <class Isa>
+class range_scan {
+    using V = simd::ops<Isa>;
+
+public:
+    PARE_INLINE void take(typename V::f32 v, std::size_t chain) noexcept {
+        const auto bits = V::bits(V::opaque(v));  // or the compiler would load it twice
+        high_[chain] = V::maximum(high_[chain], bits);
+        low_[chain] = V::maximum_unsigned(low_[chain], bits);
+    }
+    PARE_INLINE value_range range() const noexcept {
+        constexpr std::int32_t sign = (std::numeric_limits<std::int32_t>::min)();
+        constexpr auto limit = std::bit_cast<std::int32_t>(largest_range);
+        const std::int32_t most = V::reduce_max(V::maximum(high_[0], high_[1]));
+        const std::int32_t least = V::reduce_max(V::maximum_unsigned(low_[0], low_[1]) ^ V::set(sign)) ^ sign;
+        return {least < 0 ? std::bit_cast<float>(least) : 0.0f, std::bit_cast<float>(most), most <= limit && (least & ~sign) <= limit};
+    }
+
+private:
+    typename V::i32 high_[2] = {V::set(std::int32_t{0}), V::set(std::int32_t{0})};
+    typename V::i32 low_[2] = {V::set(std::int32_t{0}), V::set(std::int32_t{0})};
+};
+
+/// The range of x [n]. Exact in any order. O(n).
 template <class Isa>
 PARE_INLINE value_range range_of(const float* x, std::size_t n) noexcept {
     using V = simd::ops<Isa>;
-    constexpr std::int32_t sign = (std::numeric_limits<std::int32_t>::min)();
-    constexpr auto limit = std::bit_cast<std::int32_t>(largest_range);
     const auto scan = [&](auto cleaned) {
-        typename V::i32 high[2] = {V::set(std::int32_t{0}), V::set(std::int32_t{0})};
-        typename V::i32 low[2] = {high[0], high[0]};
-        const auto take = [&](auto v, std::size_t chain) {
-            const auto bits = V::bits(cleaned(v));
-            high[chain] = V::maximum(high[chain], bits);
-            low[chain] = V::maximum_unsigned(low[chain], bits);
-        };
+        range_scan<Isa> seen;
         std::size_t i = 0;
         for (; i + 4 * V::lanes <= n; i += 4 * V::lanes) {
             PARE_UNROLL for (std::size_t u = 0; u < 4; ++u) {
-                take(V::load(x + i + u * V::lanes), u % 2);
+                seen.take(cleaned(V::load(x + i + u * V::lanes)), u % 2);
             }
         }
         for (; i + V::lanes <= n; i += V::lanes) {
-            take(V::load(x + i), 0);
+            seen.take(cleaned(V::load(x + i)), 0);
         }
         if (i < n) {
-            take(V::load_partial(x + i, n - i), 0);
+            seen.take(cleaned(V::load_partial(x + i, n - i)), 0);
         }
-        const std::int32_t most = V::reduce_max(V::maximum(high[0], high[1]));
-        const std::int32_t least = V::reduce_max(V::maximum_unsigned(low[0], low[1]) ^ V::set(sign)) ^ sign;
-        return value_range{least < 0 ? std::bit_cast<float>(least) : 0.0f, std::bit_cast<float>(most),
-                           most <= limit && (least & ~sign) <= limit};
+        return seen.range();
     };
     const value_range range = scan([](auto v) { return v; });
     if (range.bounded) {
@@ -62,12 +76,17 @@ PARE_INLINE value_range range_of(const float* x, std::size_t n) noexcept {
     return {known.min, known.max, false};
 }
 
+/// Does nothing with the numbers that quantize_values passes by.
+struct nothing_else {
+    PARE_INLINE void operator()(std::size_t, std::size_t, std::size_t) const noexcept {}
+};
+
 /// out[i] = clamp(RNE(x[i] * (1 / scale)) + zero_point), the definition in quantize_value. A says where the integers go:
 /// std::int8_t holds qint8, std::uint8_t holds quint8, and so does std::int16_t, with room to spare. `bounded`
 /// promises that x holds neither NaN nor numbers beyond largest_range and that q was made from its range, which saves the clamps.
-/// O(n).
-template <class Isa, class A>
-PARE_INLINE void quantize_values(const float* x, std::size_t n, quantization q, bool bounded, A* out) noexcept {
+/// also(first, count, chain) is called for each vector of numbers on the way. O(n).
+template <class Isa, class A, class Also = nothing_else>
+PARE_INLINE void quantize_values(const float* x, std::size_t n, quantization q, bool bounded, A* out, Also&& also = {}) noexcept {
     using V = simd::ops<Isa>;
     constexpr std::int32_t smallest = std::is_same_v<A, std::int8_t> ? -128 : 0;
     const auto inverse = V::set(exact_divide(1.0f, q.scale));
@@ -79,15 +98,18 @@ PARE_INLINE void quantize_values(const float* x, std::size_t n, quantization q, 
         for (; i + 4 * V::lanes <= n; i += 4 * V::lanes) {
             typename V::i32 four[4];
             PARE_UNROLL for (std::size_t u = 0; u < 4; ++u) {
-                four[u] = V::round(scaled(V::load(x + i + u * V::lanes))) + zero;
+                four[u] = V::round(scaled(V::load(x + i + u * V::lanes)));
+                also(i + u * V::lanes, V::lanes, u % 2);
             }
-            simd::store_four_saturated<Isa>(out + i, four);
+            simd::store_four_saturated<Isa>(out + i, four, q.zero_point);
         }
         for (; i + V::lanes <= n; i += V::lanes) {
             V::store_saturated(out + i, V::round(scaled(V::load(x + i))) + zero);
+            also(i, V::lanes, 0);
         }
         if (i < n) {
             V::store_saturated_partial(out + i, V::round(scaled(V::load_partial(x + i, n - i))) + zero, n - i);
+            also(i, n - i, 0);
         }
     };
     if (bounded) {
@@ -97,24 +119,57 @@ PARE_INLINE void quantize_values(const float* x, std::size_t n, quantization q, 
     }
 }
 
-/// Quantizes one row by its own range, as quint8. In std::int8_t the integers and their zero point are shifted by -128, which
-/// changes no real number: the kind of integer is the instruction set's choice.
-template <class Isa, class A>
-PARE_FLATTEN PARE_NOINLINE quantization quantize_row(const float* x, std::size_t n, A* out) noexcept {
-    const value_range range = range_of<Isa>(x, n);
-    quantization q = affine_quantization<quint8>(range.min, range.max);
-    q.zero_point += std::is_same_v<A, std::int8_t> ? -128 : 0;
-    quantize_values<Isa>(x, n, q, range.bounded, out);
-    return q;
-}
+/// How a row becomes bytes by its own range: as quint8, or as symmetric qint8, whose zero point is 0.
+enum class row_quantization { affine, symmetric };
 
-/// Quantizes one row by its own range, as symmetric qint8: zero point 0, integers in [-127, 127].
-template <class Isa>
-PARE_FLATTEN PARE_NOINLINE quantization quantize_row_symmetric(const float* x, std::size_t n, std::int8_t* out) noexcept {
-    const value_range range = range_of<Isa>(x, n);
-    const quantization q = symmetric_quantization<qint8>(range.max > -range.min ? range.max : -range.min);
-    quantize_values<Isa>(x, n, q, range.bounded, out);
-    return q;
+/// Quantizes each row of x by its own range into `out` [rows, columns]. Affine integers in std::int8_t are shifted by -128, and their
+/// zero points with them, which changes no real number: the kind of integer is the instruction set's choice. O(rows * columns), one
+/// pass: while a row becomes bytes, the range of the second next is taken, and the divisions of the next are under way.
+template <class Isa, row_quantization Kind, class A>
+PARE_FLATTEN PARE_NOINLINE void quantize_rows(matrix_view<const float> x, A* out, float* scales, std::int32_t* zero_points) noexcept {
+    using V = simd::ops<Isa>;
+    const auto quantization_of = [](const value_range& r) {
+        if constexpr (Kind == row_quantization::symmetric) {
+            return symmetric_quantization<qint8>(r.max > -r.min ? r.max : -r.min);
+        } else {
+            quantization q = affine_quantization<quint8>(r.min, r.max);
+            q.zero_point += std::is_same_v<A, std::int8_t> ? -128 : 0;
+            return q;
+        }
+    };
+    const auto store = [&](std::size_t r, const quantization& q) {
+        scales[r] = q.scale;
+        zero_points[r] = q.zero_point;
+    };
+    if (x.rows == 1) {
+        const value_range range = range_of<Isa>(x.data, x.columns);
+        const quantization q = quantization_of(range);
+        quantize_values<Isa>(x.data, x.columns, q, range.bounded, out);
+        store(0, q);
+        return;
+    }
+    const auto range_of_row = [&](std::size_t r) { return r < x.rows ? range_of<Isa>(x.row(r), x.columns) : value_range{}; };
+    value_range range = range_of_row(0), next_range = range_of_row(1);
+    quantization q = quantization_of(range);
+    for (std::size_t r = 0; r < x.rows; ++r, out += x.columns) {
+        const quantization next_q = quantization_of(next_range);
+        value_range after_next;
+        if (range.bounded && r + 2 < x.rows) {
+            const float* const ahead = x.row(r + 2);
+            range_scan<Isa> seen;
+            quantize_values<Isa>(x.row(r), x.columns, q, true, out, [&](std::size_t i, std::size_t count, std::size_t chain) {
+                seen.take(count == V::lanes ? V::load(ahead + i) : V::load_partial(ahead + i, count), chain);
+            });
+            after_next = seen.range();
+        } else {
+            quantize_values<Isa>(x.row(r), x.columns, q, range.bounded, out);
+            after_next.bounded = false;
+        }
+        store(r, q);
+        range = next_range;
+        next_range = after_next.bounded ? after_next : range_of_row(r + 2);
+        q = next_q;
+    }
 }
 
 }  // namespace kernels

@@ -55,15 +55,15 @@ using native = decltype(detail::best(all{}))::type;
 
 namespace simd {
 
-/// Four vectors of integers, each saturated to what A holds, one after the other.
+/// p[i] = v[i] + offset, saturated to what A holds, of four vectors one after the other; |v[i]| and |offset| are at most 2^14.
 template <class Isa, class A>
-PARE_INLINE void store_four_saturated(A* p, const typename ops<Isa>::i32 (&v)[4]) noexcept {
+PARE_INLINE void store_four_saturated(A* p, const typename ops<Isa>::i32 (&v)[4], std::int32_t offset) noexcept {
     using V = ops<Isa>;
-    if constexpr (requires { V::store_four_saturated(p, v); }) {
-        V::store_four_saturated(p, v);
+    if constexpr (requires { V::store_four_saturated(p, v, offset); }) {
+        V::store_four_saturated(p, v, offset);
     } else {
         for (std::size_t i = 0; i < 4; ++i) {
-            V::store_saturated(p + i * V::lanes, v[i]);
+            V::store_saturated(p + i * V::lanes, v[i] + V::set(offset));
         }
     }
 }

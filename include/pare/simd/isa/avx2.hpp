@@ -93,17 +93,17 @@ struct ops<isa::avx2> : xsimd_ops<xsimd::fma3<xsimd::avx2>> {
         std::memcpy(p, &numbers, n * 2);
     }
 
-    // Four vectors at once: two packings and one permutation.
-    PARE_INLINE static void store_four_saturated(std::uint8_t* p, const i32 (&v)[4]) noexcept {
-        store_in_order(p, _mm256_packus_epi16(_mm256_packs_epi32(v[0], v[1]), _mm256_packs_epi32(v[2], v[3])));
+    // Four vectors at once: two packings and one permutation, the offset added to 16-bit numbers.
+    PARE_INLINE static void store_four_saturated(std::uint8_t* p, const i32 (&v)[4], std::int32_t offset) noexcept {
+        store_in_order(p, _mm256_packus_epi16(words(v[0], v[1], offset), words(v[2], v[3], offset)));
     }
-    PARE_INLINE static void store_four_saturated(std::int8_t* p, const i32 (&v)[4]) noexcept {
-        store_in_order(p, _mm256_packs_epi16(_mm256_packs_epi32(v[0], v[1]), _mm256_packs_epi32(v[2], v[3])));
+    PARE_INLINE static void store_four_saturated(std::int8_t* p, const i32 (&v)[4], std::int32_t offset) noexcept {
+        store_in_order(p, _mm256_packs_epi16(words(v[0], v[1], offset), words(v[2], v[3], offset)));
     }
-    PARE_INLINE static void store_four_saturated(std::int16_t* p, const i32 (&v)[4]) noexcept {
+    PARE_INLINE static void store_four_saturated(std::int16_t* p, const i32 (&v)[4], std::int32_t offset) noexcept {
         for (int pair = 0; pair < 4; pair += 2) {
-            const __m256i words = _mm256_packs_epi32(v[pair], v[pair + 1]);
-            const __m256i kept = _mm256_min_epi16(_mm256_max_epi16(words, _mm256_setzero_si256()), _mm256_set1_epi16(255));
+            const __m256i kept = _mm256_min_epi16(
+                _mm256_max_epi16(words(v[pair], v[pair + 1], offset), _mm256_setzero_si256()), _mm256_set1_epi16(255));
             _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + 8 * pair), _mm256_permute4x64_epi64(kept, 0xd8));
         }
     }
@@ -151,6 +151,9 @@ private:
                             _mm256_permutevar8x32_epi32(packed, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7)));
     }
 
+    PARE_INLINE static __m256i words(i32 a, i32 b, std::int32_t offset) noexcept {
+        return _mm256_add_epi16(_mm256_packs_epi32(a, b), _mm256_set1_epi16(static_cast<short>(offset)));
+    }
     PARE_INLINE static __m128i words(i32 v) noexcept {
         return _mm_packs_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
     }
