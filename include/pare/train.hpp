@@ -8,5 +8,6 @@
 #include <pare/train/initialize.hpp>
 #include <pare/train/losses.hpp>
 #include <pare/train/optimizers.hpp>
+#include <pare/train/schedules.hpp>
 
 #endif

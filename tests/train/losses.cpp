@@ -94,3 +94,60 @@ TEST_CASE("the distillation loss and its gradient are those of the formula") {
         }
     }
 }
+
+namespace {
+
+/// A loss on targets, and its gradient against central differences of its own values.
+template <class Loss>
+void check_target_loss(const Loss& loss, double expected, const std::vector<float>& targets = teacher_logits) {
+    const auto value = [&](const std::vector<float>& y, std::vector<float>& gradient) {
+        return loss(matrix_view<const float>(y.data(), 2, 3), target_batch{{}, {targets.data(), 2, 3}},
+                    matrix_view<float>(gradient.data(), 2, 3));
+    };
+    std::vector<float> gradient(6), unused(6);
+    CHECK(value(logits, gradient) == Approx(expected).epsilon(1e-5));
+    for (std::size_t i = 0; i < 6; ++i) {
+        auto above = logits, below = logits;
+        above[i] += 1e-3f;
+        below[i] -= 1e-3f;
+        const double slope = (value(above, unused) - value(below, unused)) / static_cast<double>(above[i] - below[i]);
+        CHECK(static_cast<double>(gradient[i]) == Approx(slope).margin(2e-3));
+    }
+}
+
+}  // namespace
+
+TEST_CASE("losses on targets follow their formulas") {
+    // differences of logits and teacher_logits: 1, -1, -1.5, -1, 1, 1
+    check_target_loss(mean_squared_error{}, (5.0 + 2.25) / 6.0);
+    check_target_loss(smooth_l1{2.0f}, (5.0 + 2.25) / 4.0 / 6.0);
+    check_target_loss(smooth_l1{0.5f}, (5 * 0.75 + 1.25) / 6.0);
+    check_target_loss(smooth_l1{0.0f}, 6.5 / 6.0);
+    check_target_loss(cosine_embedding{}, 1.0 - (5.5 / std::sqrt(6.0 * 9.25) + 6.75 / std::sqrt(9.25 * 7.25)) / 2.0);
+    const auto bce = [](double x, double t) { return std::log1p(std::exp(x)) - x * t; };
+    check_target_loss(binary_cross_entropy{}, (bce(1, 0) + bce(2, 1) + bce(-1, 0.5) + bce(0.5, 0.25) + bce(0, 0) + bce(3, 1)) / 6.0,
+                      {0.0f, 1.0f, 0.5f, 0.25f, 0.0f, 1.0f});
+    double divergence = 0.0;
+    const std::vector<double> x(logits.begin(), logits.end()), t(teacher_logits.begin(), teacher_logits.end());
+    for (std::size_t i = 0; i < 6; ++i) {
+        const double log_q = log_softmax(t.data() + i / 3 * 3, 3, i % 3, 4.0);
+        divergence += std::exp(log_q) * (log_q - log_softmax(x.data() + i / 3 * 3, 3, i % 3, 2.0));
+    }
+    check_target_loss(kl_divergence{.temperature = 2.0f, .target_temperature = 4.0f}, 4.0 * divergence / 2.0);
+    check_target_loss(kl_divergence{.temperature = 2.0f, .target_temperature = 4.0f, .mean = kl_divergence::mean_over::numbers},
+                      4.0 * divergence / 6.0);
+}
+
+TEST_CASE("losses of far apart numbers are finite, and wrong parameters are errors") {
+    const std::vector<float> far = {500.0f, -500.0f}, targets = {0.0f, 1.0f};
+    std::vector<float> gradient(2);
+    CHECK(binary_cross_entropy{}(matrix_view<const float>(far.data(), 1, 2), {{}, {targets.data(), 1, 2}},
+                                 matrix_view<float>(gradient.data(), 1, 2)) == Approx(500.0));
+    CHECK(gradient[0] == 0.5f);
+    CHECK(gradient[1] == -0.5f);
+    CHECK_FALSE(cross_entropy{0.1f}.problem(1, 1));
+    CHECK(cross_entropy{1.5f}.problem(1, 1)->message == "cross_entropy: expected a label_smoothing in [0, 1], found 1.5");
+    CHECK(smooth_l1{-1.0f}.problem(1, 1));
+    CHECK(kl_divergence{.temperature = 0.0f}.problem(1, 1));
+    CHECK(kl_divergence{.target_temperature = -1.0f}.problem(1, 1));
+}

@@ -46,6 +46,25 @@ TEST_CASE("optimizers follow their formulas") {
             v = 0.9 * v + g;
             w -= 0.1 * v;
         });
+        check(sgd{.learning_rate = 0.1f, .momentum = 0.9f, .weight_decay = 0.01f, .nesterov = true}, n,
+              [](double& w, double g, double& v, double&, double) {
+                  g += 0.01 * w;
+                  v = 0.9 * v + g;
+                  w -= 0.1 * (g + 0.9 * v);
+              });
+        check(adamw{.learning_rate = 0.01f, .weight_decay = 0.1f}, n, [](double& w, double g, double& m, double& v, double t) {
+            w *= 1.0 - 0.01 * 0.1;
+            m = 0.9 * m + 0.1 * g;
+            v = 0.999 * v + 0.001 * g * g;
+            w -= 0.01 * (m / (1 - std::pow(0.9, t))) / (std::sqrt(v / (1 - std::pow(0.999, t))) + 1e-8);
+        });
+        check(rmsprop{.learning_rate = 0.01f, .weight_decay = 0.1f, .momentum = 0.9f}, n,
+              [](double& w, double g, double& v, double& b, double) {
+                  g += 0.1 * w;
+                  v = 0.99 * v + 0.01 * g * g;
+                  b = 0.9 * b + g / (std::sqrt(v) + 1e-8);
+                  w -= 0.01 * b;
+              });
         check(adam{.learning_rate = 0.01f}, n, [](double& w, double g, double& m, double& v, double t) {
             m = 0.9 * m + 0.1 * g;
             v = 0.999 * v + 0.001 * g * g;

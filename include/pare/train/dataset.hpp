@@ -11,6 +11,7 @@
 #include <pare/core/aligned.hpp>
 #include <pare/core/extents.hpp>
 #include <pare/core/result.hpp>
+#include <pare/core/tensor.hpp>
 #include <pare/types/quantization.hpp>
 
 PARE_NAMESPACE_BEGIN
@@ -119,6 +120,12 @@ std::optional<error> shape_problem(const char* who, const Data& data, const Shap
 struct minibatch {
     std::span<const std::size_t> indices;  // in the data set
     std::span<const std::int32_t> labels;
+};
+
+/// The same of samples with targets, [batch, outputs].
+struct target_batch {
+    std::span<const std::size_t> indices;
+    matrix_view<const float> targets;
 };
 
 PARE_NAMESPACE_END
