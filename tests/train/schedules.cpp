@@ -33,7 +33,7 @@ TEST_CASE("schedules of the learning rate give PyTorch's numbers") {
 TEST_CASE("schedules without a step end where they would") {
     check(cosine_decay{.steps = 0}, {0, 1}, {0.0, 0.0});
     check(one_cycle{.steps = 0}, {0, 1}, {1.0 / 25.0e4, 1.0 / 25.0e4});
-    check(one_cycle{.steps = 10, .warm_up_fraction = 0.1}, {0}, {1.0});
+    check(one_cycle{.steps = 4, .warm_up_fraction = 0.25}, {0}, {1.0});
     check(one_cycle{.steps = 1}, {0}, {1.0 / 25.0e4});
     check(one_cycle{.steps = 10, .warm_up_fraction = 0.0}, {0, 9}, {0.975528356, 1.0 / 25.0e4});
     check(step_decay{.every = 0}, {5}, {1.0});
