@@ -3,6 +3,7 @@
 
 #include <pare/nn/dense.hpp>
 #include <pare/nn/freeze.hpp>
+#include <pare/nn/input.hpp>
 #include <pare/nn/masked.hpp>
 #include <pare/nn/prepare.hpp>
 #include <pare/nn/relu.hpp>

@@ -1,5 +1,6 @@
 #include <pare/nn/dense.hpp>
 
+#include <pare/nn/input.hpp>
 #include <pare/nn/prepare.hpp>
 #include <pare/nn/relu.hpp>
 #include <pare/nn/sequential.hpp>
@@ -29,6 +30,31 @@ TEST_CASE("members have the names of a state dict") {
     std::string names;
     for_each_member(net, [&](const member_path& path, auto&) { names += path.text() + " "; });
     CHECK(names == "0.weight 0.bias 2.0.weight 2.0.bias 3.weight 3.bias ");
+}
+
+TEST_CASE("an input layer says what the samples are and has neither cost nor number") {
+    auto net = sequential(input<2, 2>(), input<4>(), dense<dyn, 8>(4, 8), input<dyn, dyn>(2, 4), relu(), dense<4, 3>());
+    std::string names;
+    for_each_member(net, [&](const member_path& path, auto&) { names += path.text() + " "; });
+    CHECK(names == "0.weight 0.bias 2.weight 2.bias ");
+    initialize(net, he_normal{}, seed{3});
+    const auto shape = net.plan().output_shape(net.plan().input_shape());
+    CHECK(shape == extents<2, 3>());
+    const auto ready = prepare<isa::native>(net);
+    CHECK(describe_layer(std::get<0>(ready.model().layers)) == "input 2 x 2");
+    auto space = workspace_for(ready, 2);
+    const std::vector<float> x = {1, -2, 3, 0.5f, 0.25f, -1, 0.75f, -0.5f};
+    std::vector<float> y(12), hidden(16), expected(12);
+    run(ready, x, y, space);
+    const auto first = prepare<isa::native>(sequential(std::get<2>(net.layers), relu()));
+    const auto second = prepare<isa::native>(sequential(std::get<5>(net.layers)));
+    auto enough = workspace_for(first, 4);
+    run(first, x, hidden, enough);
+    run(second, hidden, expected, enough);
+    CHECK(y == expected);
+
+    // In training too: nothing of it is saved, and gradients go past it.
+    CHECK(saved_floats(net, 2, net.plan().input_shape()) == 16 + 16);
 }
 
 TEST_CASE("a member may lie in a file with its axes in another order") {

@@ -3,6 +3,7 @@
 
 #include <pare/core/random.hpp>
 #include <pare/nn/dense.hpp>
+#include <pare/nn/input.hpp>
 #include <pare/nn/relu.hpp>
 #include <pare/nn/sequential.hpp>
 #include <pare/nn/softmax.hpp>
@@ -51,7 +52,8 @@ std::vector<double> forward(const std::vector<double>& p, const std::vector<doub
 
 TEST_CASE("gradients of dense, relu and softmax agree with central differences in double") {
     constexpr std::size_t batch = 5;
-    auto net = initialized(sequential(dense<7, 9>(), relu(), dense<9, 4>(), softmax()), he_normal{}, seed{1});
+    auto net = initialized(sequential(input<7>(), dense<7, 9>(), relu(), input<3, 3>(), input<9>(), dense<9, 4>(), softmax()),
+                           he_normal{}, seed{1});
     const random_numbers random(seed{2}, 0);
     std::vector<double> parameters;
     std::uint64_t next = 0;

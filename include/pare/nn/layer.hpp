@@ -39,6 +39,7 @@ PARE_NAMESPACE_BEGIN
 ///     static void members(self, f)                           f(path, member) for each weight storage, tensor and buffer, or
 ///                                                            f(path, member, file_axes) where a state dict orders it otherwise
 ///     auto map_weights(f) const                              the same layer with f(path, weights, activations) for weights
+///                                                            (see map_member where they are not multiplied as a matrix)
 ///
 /// and, where they apply,
 ///
@@ -46,6 +47,9 @@ PARE_NAMESPACE_BEGIN
 ///     auto stage() const                                     its effect on one number, to be fused into the product before it
 ///     static constexpr bool takes_stages = true              its forward takes such stages behind y
 ///     static constexpr bool trainable = false                its storage of weights cannot be trained
+///     static constexpr bool passes_through = true            y = x in inference: containers leave it out, as does prepare()
+///     static constexpr bool passes_through_training = true   and in training
+///     static constexpr bool has_number = false               it does not count in the names of a sequential's members
 ///     std::string describe() const                           for describe(prepared)
 ///
 /// A plan is a small value without weights; where all of its extents are constants it can be made in a constant expression, and
@@ -129,8 +133,8 @@ struct mapped_weights {
     Activations activations;
 };
 
-template <std::size_t... E>
-constexpr extents<E...> sample_shape(const tensor_view<const float, dyn, E...>& x) noexcept {
+template <class T, std::size_t... E>
+constexpr extents<E...> sample_shape(const tensor_view<T, dyn, E...>& x) noexcept {
     if constexpr (((E == dyn) || ...)) {
         return [&]<std::size_t... I>(std::index_sequence<I...>) {
             return extents<E...>(x.extent(I + 1)...);
@@ -158,6 +162,22 @@ template <class Layer>
 concept has_members = requires(Layer& l) {
     Layer::members(l, [](const member_path&, auto&, auto...) {});
 };
+template <class Layer>
+concept passes_through = requires {
+    requires Layer::passes_through;
+};
+template <class Layer>
+concept passes_through_training = requires {
+    requires Layer::passes_through_training;
+};
+template <class Layer>
+inline constexpr bool has_number = [] {
+    if constexpr (requires { Layer::has_number; }) {
+        return bool{Layer::has_number};
+    } else {
+        return true;
+    }
+}();
 template <class Layer>
 inline constexpr bool is_trainable = [] {
     if constexpr (requires { Layer::trainable; }) {
@@ -198,6 +218,18 @@ auto map_weights(const Layer& layer, F&& f) {
         return layer.map_weights(f);
     } else {
         return layer;
+    }
+}
+
+/// What the map_weights of a layer calls for weights that an image or another structure is multiplied by, not rows: f(path,
+/// weights, activations, structure) where f has an answer to that, as prepare() does, else f(path, weights, activations).
+template <class F, class Weights, class Activations, class... Structure>
+auto map_member(F&& f, const member_path& path, const Weights& weights, Activations activations, const Structure&... structure) {
+    if constexpr (sizeof...(Structure) != 0 &&
+                  std::invocable<F&, const member_path&, const Weights&, Activations, const Structure&...>) {
+        return f(path, weights, activations, structure...);
+    } else {
+        return f(path, weights, activations);
     }
 }
 

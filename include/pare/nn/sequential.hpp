@@ -81,8 +81,8 @@ struct sequential {
     void forward(Context& ctx, tensor_view<const float, X...> x, tensor_view<float, Y...> y) const noexcept {
         Context inner = ctx;
         const std::size_t size = x.extent(0) * plan().intermediate_size(sample_shape(x));
-        float* const buffers[2] = {inner.scratch.template take<float>(size), inner.scratch.template take<float>(size)};
-        step<0>(inner, x, y, buffers);
+        float* const buffer = inner.scratch.template take<float>(size);
+        step<0>(inner, x, y, buffer, inner.scratch.template take<float>(size));
     }
 
     /// For each layer what it saves, then its output, but for the last.
@@ -90,8 +90,10 @@ struct sequential {
     std::size_t saved_floats(std::size_t batch, const extents<E...>& input) const noexcept {
         std::size_t count = 0;
         plan().walk(input, [&](auto index, const auto&, const auto& in, const auto& out) {
-            count += saved_piece(pare::saved_floats(std::get<index>(layers), batch, in));
-            count += index + 1 < sizeof...(Layers) ? saved_piece(batch * out.size()) : 0;
+            if constexpr (!skipped_in_training<index>) {
+                count += saved_piece(pare::saved_floats(std::get<index>(layers), batch, in));
+                count += index + 1 < sizeof...(Layers) ? saved_piece(batch * out.size()) : 0;
+            }
         });
         return count;
     }
@@ -108,8 +110,8 @@ struct sequential {
                   std::span<const float> saved) const noexcept {
         Context inner = ctx;
         const std::size_t size = x.extent(0) * plan().intermediate_size(sample_shape(x));
-        float* const buffers[2] = {inner.scratch.template take<float>(size), inner.scratch.template take<float>(size)};
-        backward_step<0>(inner, x, y, dy, dx, gradient, saved, buffers);
+        float* const buffer = inner.scratch.template take<float>(size);
+        backward_step<0>(inner, x, y, dy, dx, gradient, saved, buffer, inner.scratch.template take<float>(size));
     }
 
     template <class Isa, std::size_t... E>
@@ -131,7 +133,7 @@ struct sequential {
     static void members(Self& self, F&& f) {
         [&]<std::size_t... I>(std::index_sequence<I...>) {
             (for_each_member(std::get<I>(self.layers), [&](const member_path& path, auto& member,
-                                                           auto... axes) { f(member_path(I, path), member, axes...); }),
+                                                           auto... axes) { f(member_path(number<I>, path), member, axes...); }),
              ...);
         }
         (std::index_sequence_for<Layers...>{});
@@ -141,9 +143,9 @@ struct sequential {
     auto map_weights(F&& f) const {
         return [&]<std::size_t... I>(std::index_sequence<I...>) {
             // A braced list: the layers are mapped in order.
-            std::tuple mapped{
-                pare::map_weights(std::get<I>(layers), [&](const member_path& path, const auto& weights, auto activations) {
-                    return f(member_path(I, path), weights, activations);
+            std::tuple mapped{pare::map_weights(
+                std::get<I>(layers), [&](const member_path& path, const auto& weights, auto activations, const auto&... structure) {
+                    return map_member(f, member_path(number<I>, path), weights, activations, structure...);
                 })...};
             return std::apply([](auto&&... l) { return pare::sequential<std::decay_t<decltype(l)>...>(std::move(l)...); },
                               std::move(mapped));
@@ -152,51 +154,84 @@ struct sequential {
     }
 
 private:
+    /// In the names of members.
+    template <std::size_t I>
+    static constexpr std::size_t number = []<std::size_t... J>(std::index_sequence<J...>) {
+        return (std::size_t{J < I && has_number<Layers>} + ...);
+    }
+    (std::index_sequence_for<Layers...>{});
+
+    template <std::size_t I>
+    using layer_at = std::tuple_element_t<I, std::tuple<Layers...>>;
+    /// Layers that do nothing hand x on; the last one has to copy.
+    template <std::size_t I>
+    static constexpr bool skipped = passes_through<layer_at<I>>&& I + 1 < sizeof...(Layers);
+    template <std::size_t I>
+    static constexpr bool skipped_in_training = passes_through_training<layer_at<I>>&& I + 1 < sizeof...(Layers);
+
+    /// x in the shape that it has behind a layer which hands it on.
+    template <std::size_t I, class T, std::size_t... E>
+    auto behind(tensor_view<T, dyn, E...> x) const noexcept {
+        return batch_of(x.data(), x.extent(0), std::get<I>(layers).plan().output_shape(sample_shape(x)));
+    }
+
     template <std::size_t I, class Context, class X, class Y>
-    void step(Context& ctx, const X& x, const Y& y, float* const* buffers) const noexcept {
+    void step(Context& ctx, const X& x, const Y& y, float* buffer, float* other) const noexcept {
         const auto& layer = std::get<I>(layers);
-        if constexpr (I + 1 == sizeof...(Layers)) {
+        if constexpr (skipped<I>) {
+            step<I + 1>(ctx, behind<I>(x), y, buffer, other);
+        } else if constexpr (I + 1 == sizeof...(Layers)) {
             layer.forward(ctx, x, y);
         } else {
             const auto shape = layer.plan().output_shape(sample_shape(x));
-            layer.forward(ctx, x, batch_of(buffers[I % 2], x.extent(0), shape));
-            step<I + 1>(ctx, batch_of(static_cast<const float*>(buffers[I % 2]), x.extent(0), shape), y, buffers);
+            layer.forward(ctx, x, batch_of(buffer, x.extent(0), shape));
+            step<I + 1>(ctx, batch_of(static_cast<const float*>(buffer), x.extent(0), shape), y, other, buffer);
         }
     }
 
     template <std::size_t I, class Context, class X, class Y>
     void training_step(const Context& ctx, const X& x, const Y& y, std::span<float> saved) noexcept {
-        auto& layer = std::get<I>(layers);
-        Context inner = ctx;
-        inner.random = ctx.random.split(I);
-        const auto own = take_saved(saved, pare::saved_floats(layer, x.extent(0), sample_shape(x)));
-        if constexpr (I + 1 == sizeof...(Layers)) {
-            pare::forward_training(layer, inner, x, y, own);
+        if constexpr (skipped_in_training<I>) {
+            training_step<I + 1>(ctx, behind<I>(x), y, saved);
         } else {
-            const auto shape = layer.plan().output_shape(sample_shape(x));
-            float* const out = take_saved(saved, x.extent(0) * shape.size()).data();
-            pare::forward_training(layer, inner, x, batch_of(out, x.extent(0), shape), own);
-            training_step<I + 1>(ctx, batch_of(static_cast<const float*>(out), x.extent(0), shape), y, saved);
+            auto& layer = std::get<I>(layers);
+            Context inner = ctx;
+            inner.random = ctx.random.split(I);
+            const auto own = take_saved(saved, pare::saved_floats(layer, x.extent(0), sample_shape(x)));
+            if constexpr (I + 1 == sizeof...(Layers)) {
+                pare::forward_training(layer, inner, x, y, own);
+            } else {
+                const auto shape = layer.plan().output_shape(sample_shape(x));
+                float* const out = take_saved(saved, x.extent(0) * shape.size()).data();
+                pare::forward_training(layer, inner, x, batch_of(out, x.extent(0), shape), own);
+                training_step<I + 1>(ctx, batch_of(static_cast<const float*>(out), x.extent(0), shape), y, saved);
+            }
         }
     }
 
-    /// Layers I and above. dy belongs to the output of the last, dx to the input of layer I; buffers hold what is between them.
+    /// Layers I and above. dy belongs to the output of the last, dx to the input of layer I; two buffers in turn hold what is
+    /// between them.
     template <std::size_t I, class Context, class X, class Y, class Dx>
     void backward_step(Context& ctx, const X& x, const Y& y, const Y& dy, const Dx& dx, std::span<float> gradient,
-                       std::span<const float> saved, float* const* buffers, bool trained_before = false) const noexcept {
-        const auto& layer = std::get<I>(layers);
-        const std::span<float> own_gradient = gradient.first(parameter_count(layer));
-        const auto own = take_saved(saved, pare::saved_floats(layer, x.extent(0), sample_shape(x)));
-        if constexpr (I + 1 == sizeof...(Layers)) {
-            pare::backward(layer, ctx, x, y, dy, dx, own_gradient, own);
+                       std::span<const float> saved, float* buffer, float* other, bool trained_before = false) const noexcept {
+        if constexpr (skipped_in_training<I>) {
+            backward_step<I + 1>(ctx, behind<I>(x), y, dy, behind<I>(dx), gradient, saved, buffer, other, trained_before);
         } else {
-            const auto shape = layer.plan().output_shape(sample_shape(x));
-            const auto out = batch_of(take_saved(saved, x.extent(0) * shape.size()).data(), x.extent(0), shape);
-            const bool trained = trained_before || !own_gradient.empty();
-            float* const d = trained || dx.data() != nullptr ? buffers[I % 2] : nullptr;
-            backward_step<I + 1>(ctx, out, y, dy, batch_of(d, x.extent(0), shape), gradient.subspan(own_gradient.size()), saved,
-                                 buffers, trained);
-            pare::backward(layer, ctx, x, out, batch_of(static_cast<const float*>(d), x.extent(0), shape), dx, own_gradient, own);
+            const auto& layer = std::get<I>(layers);
+            const std::span<float> own_gradient = gradient.first(parameter_count(layer));
+            const auto own = take_saved(saved, pare::saved_floats(layer, x.extent(0), sample_shape(x)));
+            if constexpr (I + 1 == sizeof...(Layers)) {
+                pare::backward(layer, ctx, x, y, dy, dx, own_gradient, own);
+            } else {
+                const auto shape = layer.plan().output_shape(sample_shape(x));
+                const auto out = batch_of(take_saved(saved, x.extent(0) * shape.size()).data(), x.extent(0), shape);
+                const bool trained = trained_before || !own_gradient.empty();
+                float* const d = trained || dx.data() != nullptr ? buffer : nullptr;
+                backward_step<I + 1>(ctx, out, y, dy, batch_of(d, x.extent(0), shape), gradient.subspan(own_gradient.size()), saved,
+                                     other, buffer, trained);
+                pare::backward(layer, ctx, x, out, batch_of(static_cast<const float*>(d), x.extent(0), shape), dx, own_gradient,
+                               own);
+            }
         }
     }
 };
