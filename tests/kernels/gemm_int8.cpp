@@ -21,7 +21,7 @@ struct odd_tiles {
 };
 template <>
 struct pare::simd::ops<odd_tiles> : pare::simd::ops<test_isa> {
-    static constexpr pare::simd::register_tile int8_tile = {3, 1};
+    static constexpr pare::simd::register_tile int8_tile = {3, 2};
 };
 
 namespace {

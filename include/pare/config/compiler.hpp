@@ -35,6 +35,15 @@
 
 PARE_NAMESPACE_BEGIN
 
+/// Asks for the cache line at p, which will be written to.
+PARE_INLINE void prefetch_for_writing(const void* p) noexcept {
+#if defined(_MSC_VER) && !defined(__clang__)
+    (void)p;
+#else
+    __builtin_prefetch(p, 1, 3);
+#endif
+}
+
 /// Returns its argument, and hides from the optimizer where it came from. Between a product and a sum it forbids their contraction
 /// into one fused multiply-add, and around a division it forbids the reciprocal that -ffast-math puts in its place, so that a float
 /// step on an integer path rounds the same under every compiler flag. Costs no instruction.

@@ -198,6 +198,19 @@ struct epilogue {
 
     epilogue(Output* out, std::size_t row_stride, Stages... s) noexcept : output(out), stride(row_stride), stages(s...) {}
 
+    /// Whether sums are stored as they are, which a tile can do itself.
+    template <class Sum>
+    static constexpr bool stores_sums = sizeof...(Stages) == 0 && std::is_same_v<Output, Sum>;
+
+    /// Asks for the cache lines that finish() will write.
+    PARE_INLINE void prefetch(std::size_t row, std::size_t rows, std::size_t column, std::size_t columns) const noexcept {
+        for (std::size_t r = row; r < row + rows; ++r) {
+            for (std::size_t i = 0; i < columns; i += 64 / sizeof(Output)) {
+                prefetch_for_writing(output + r * stride + column + i);
+            }
+        }
+    }
+
     /// Finishes rows x columns sums, which begin at (row, column) of the output and lie in `tile`, `tile_stride` apart.
     template <class Isa, class Sum>
     PARE_FLATTEN PARE_NOINLINE void finish(const Sum* tile, std::size_t tile_stride, std::size_t row, std::size_t rows,
@@ -242,6 +255,28 @@ private:
         }
     }
 };
+
+/// An output of more bytes than this lies beyond the second-level cache when a tile of it is finished.
+inline constexpr std::size_t far_output_bytes = std::size_t{1} << 20;
+
+/// One tile of a product with m rows in all: calls multiply(sums, stride) for the sums of `rows` rows and `padded` columns, whole
+/// vectors of which `columns` exist, and finishes them at (row, column) of the output.
+template <class Isa, class Sum, std::size_t MostSums, class Output, class... Stages, class Multiply>
+PARE_INLINE void finish_tile(const epilogue<Output, Stages...>& finish, std::size_t m, std::size_t row, std::size_t rows,
+                             std::size_t column, std::size_t columns, std::size_t padded, const Multiply& multiply) noexcept {
+    if (m * finish.stride * sizeof(Output) > far_output_bytes) {
+        finish.prefetch(row, rows, column, columns);
+    }
+    if constexpr (epilogue<Output, Stages...>::template stores_sums<Sum>) {
+        if (columns == padded) {
+            multiply(finish.output + row * finish.stride + column, finish.stride);
+            return;
+        }
+    }
+    alignas(64) Sum sums[MostSums];
+    multiply(sums, padded);
+    finish.template finish<Isa>(sums, padded, row, rows, column, columns);
+}
 
 /// The chain of stages for one number: what `epilogue` stores.
 template <class Sum>

@@ -84,13 +84,13 @@ struct gemm_f32_kernel {
     }
 
     using tile_function = void (*)(const float* const* rows, std::size_t column_stride, const row_pieces& pieces, const Stored* b,
-                                   float* out);
+                                   float* out, std::size_t out_stride);
 
-    /// out [Rows, Panels * Vectors * lanes] = a [Rows, k] * panels of b [k, Vectors * lanes]. The numbers of a piece of a row
-    /// are column_stride apart.
+    /// out [Rows, Panels * Vectors * lanes], rows out_stride apart, = a [Rows, k] * panels of b [k, Vectors * lanes]. The numbers
+    /// of a piece of a row are column_stride apart.
     template <std::size_t Rows, std::size_t Vectors, std::size_t Panels>
     PARE_FLATTEN static void multiply_tile(const float* const* rows, std::size_t column_stride, const row_pieces& pieces,
-                                           const Stored* b, float* out) {
+                                           const Stored* b, float* out, std::size_t out_stride) {
         constexpr std::size_t columns = Panels * Vectors;
         typename V::f32 sum[Rows][columns];
         PARE_UNROLL for (std::size_t r = 0; r < Rows; ++r) {
@@ -141,7 +141,7 @@ struct gemm_f32_kernel {
         }
         PARE_UNROLL for (std::size_t r = 0; r < Rows; ++r) {
             PARE_UNROLL for (std::size_t c = 0; c < columns; ++c) {
-                V::store(out + (r * columns + c) * V::lanes, sum[r][c]);
+                V::store(out + r * out_stride + c * V::lanes, sum[r][c]);
             }
         }
     }
@@ -159,15 +159,16 @@ struct gemm_f32_kernel {
                                             std::size_t first_column, const Epilogue& epilogue) {
         const std::size_t k = pieces.depth();
         for_each_tile<Isa, tile>(executor, m, n, k, [&](std::size_t row, std::size_t rows, std::size_t panel, std::size_t panels) {
-            alignas(64) float sums[tile.rows * tile.vectors * V::lanes];
-            const float* pointers[tile.rows];
+            const float* pointers[most_tile_rows<tile>];
             locate(row, rows, pointers);
             const std::size_t column = panel * layout::width;
             const std::size_t vectors = layout::vectors(n, panel);
             const auto multiply_rows = tile_table<tile, pick>::find(rows, vectors, panels);
-            multiply_rows(pointers, column_stride, pieces, b + column * k, sums);
-            epilogue.template finish<Isa>(sums, panels * vectors * V::lanes, row, rows, first_column + column,
-                                          panels > 1 ? panels * layout::width : layout::columns(n, panel));
+            finish_tile<Isa, float, tile.rows * layout::width>(
+                epilogue, m, row, rows, first_column + column, panels > 1 ? panels * layout::width : layout::columns(n, panel),
+                panels * vectors * V::lanes, [&](float* sums, std::size_t stride) {
+                    multiply_rows(pointers, column_stride, pieces, b + column * k, sums, stride);
+                });
         });
     }
 

@@ -61,13 +61,13 @@ struct gemm_int8_kernel {
 
     template <class A>
     using tile_function = void (*)(const A* const* rows, const row_pieces& pieces, const std::int8_t* b,
-                                   const std::int32_t* column_sums, std::int32_t* out);
+                                   const std::int32_t* column_sums, std::int32_t* out, std::size_t out_stride);
 
-    /// out [Rows, Panels * Vectors * lanes] = a [Rows, k] * panels of b [k / depth, Vectors * lanes, depth]. The length of several
-    /// pieces is a multiple of depth.
+    /// out [Rows, Panels * Vectors * lanes], rows out_stride apart, = a [Rows, k] * panels of b [k / depth, Vectors * lanes,
+    /// depth]. The length of several pieces is a multiple of depth.
     template <class A, std::size_t Rows, std::size_t Vectors, std::size_t Panels>
     PARE_FLATTEN static void multiply_tile(const A* const* rows, const row_pieces& pieces, const std::int8_t* b,
-                                           const std::int32_t* column_sums, std::int32_t* out) {
+                                           const std::int32_t* column_sums, std::int32_t* out, std::size_t out_stride) {
         constexpr std::int32_t correction = simd::shift_correction<Isa, A>;
         constexpr std::size_t columns = Panels * Vectors;
         const std::size_t panel_size = layout::width * padded_depth(pieces.depth());
@@ -148,7 +148,7 @@ struct gemm_int8_kernel {
         }
         PARE_UNROLL for (std::size_t r = 0; r < Rows; ++r) {
             PARE_UNROLL for (std::size_t c = 0; c < columns; ++c) {
-                V::store(out + (r * columns + c) * V::lanes, chains == 2 ? sums[0][r][c] + sums[chains - 1][r][c] : sums[0][r][c]);
+                V::store(out + r * out_stride + c * V::lanes, chains == 2 ? sums[0][r][c] + sums[chains - 1][r][c] : sums[0][r][c]);
             }
         }
     }
@@ -174,15 +174,16 @@ PARE_INLINE void gemm_int8_of_pieces(Executor& executor, std::size_t m, const ro
     PARE_ASSERT(w.k <= int8_largest_depth, "a depth of %zu could overflow int32; at most %zu", w.k, int8_largest_depth);
     for_each_tile<Isa, kernel::tile>(
         executor, m, w.n, w.k, [&](std::size_t row, std::size_t rows, std::size_t panel, std::size_t panels) {
-            alignas(64) std::int32_t sums[kernel::tile.rows * kernel::tile.vectors * V::lanes];
-            const A* pointers[kernel::tile.rows];
+            const A* pointers[most_tile_rows<kernel::tile>];
             locate(row, rows, pointers);
             const std::size_t column = panel * layout::width;
             const std::size_t vectors = layout::vectors(w.n, panel);
             const auto multiply = kernel::template shapes<A>::table::find(rows, vectors, panels);
-            multiply(pointers, pieces, w.data + column * kernel::padded_depth(w.k), w.column_sums + column, sums);
-            epilogue.template finish<Isa>(sums, panels * vectors * V::lanes, row, rows, first_column + column,
-                                          panels > 1 ? panels * layout::width : layout::columns(w.n, panel));
+            finish_tile<Isa, std::int32_t, kernel::tile.rows * layout::width>(
+                epilogue, m, row, rows, first_column + column, panels > 1 ? panels * layout::width : layout::columns(w.n, panel),
+                panels * vectors * V::lanes, [&](std::int32_t* sums, std::size_t stride) {
+                    multiply(pointers, pieces, w.data + column * kernel::padded_depth(w.k), w.column_sums + column, sums, stride);
+                });
         });
 }
 

@@ -56,6 +56,15 @@ constexpr std::size_t panels_at_once(std::size_t rows) noexcept {
     return Tile.rows / rows < most ? Tile.rows / rows : most;
 }
 
+/// Panels of at most half the width take tiles of twice as many rows, so that as many sums are in flight and as much work is done
+/// between two visits to the epilogue.
+template <simd::register_tile Tile>
+constexpr std::size_t tile_rows(std::size_t vectors) noexcept {
+    return 2 * vectors <= Tile.vectors ? 2 * Tile.rows : Tile.rows;
+}
+template <simd::register_tile Tile>
+inline constexpr std::size_t most_tile_rows = tile_rows<Tile>(1);
+
 /// Calls tile(row, rows, panel, panels) for every register tile of an m x n product; k is the depth. Rows are taken in blocks, so
 /// that a block of the left operand stays in the second-level cache while all panels pass, and evenly: 64 rows in tiles of at most
 /// 6 are nine of 6 and two of 5, not ten of 6 and one of 4. `panels` is 1, or up to panels_at_once(rows) whole panels.
@@ -90,9 +99,14 @@ PARE_INLINE void for_each_tile(Executor& executor, std::size_t m, std::size_t n,
         const std::size_t block = task / count;
         std::size_t row = m * block / blocks;
         const std::size_t end = m * (block + 1) / blocks;
+        const std::size_t panel = task % count;
+        for (const std::size_t tall = tile_rows<Tile>(layout::vectors(n, panel)); tall > Tile.rows && end - row >= tall;
+             row += tall) {
+            tile(row, tall, panel, 1);
+        }
         for (std::size_t tiles = (end - row + Tile.rows - 1) / Tile.rows; tiles > 0; --tiles) {
             const std::size_t rows = (end - row + tiles - 1) / tiles;
-            tile(row, rows, task % count, 1);
+            tile(row, rows, panel, 1);
             row += rows;
         }
     };
@@ -112,6 +126,9 @@ struct tile_table {
     using function = decltype(Pick<1, 1, 1>::value);
 
     static PARE_INLINE function find(std::size_t rows, std::size_t vectors, std::size_t panels) noexcept {
+        if (rows > Tile.rows) {
+            return tall[vectors - 1];
+        }
         return panels == 1 ? one[(rows - 1) * Tile.vectors + vectors - 1] : several[(rows - 1) * most + panels - 1];
     }
 
@@ -120,6 +137,10 @@ private:
         return std::array<function, sizeof...(I)>{Pick<I / Tile.vectors + 1, I % Tile.vectors + 1, 1>::value...};
     }
     (std::make_index_sequence<Tile.rows * Tile.vectors>{});
+    static constexpr auto tall = []<std::size_t... I>(std::index_sequence<I...>) {
+        return std::array<function, sizeof...(I)>{Pick<tile_rows<Tile>(I + 1), I + 1, 1>::value...};
+    }
+    (std::make_index_sequence<Tile.vectors>{});
     static constexpr std::size_t most = panels_at_once<Tile>(1);
     static constexpr std::size_t possible(std::size_t rows, std::size_t panels) noexcept {
         return panels < panels_at_once<Tile>(rows) ? panels : panels_at_once<Tile>(rows);
