@@ -95,7 +95,7 @@ struct hard_swish_function {
     PARE_INLINE static auto slope(detail::vector<Isa> x, detail::vector<Isa>) noexcept {
         using V = simd::ops<Isa>;
         const auto middle = x * V::set(1.0f / 3.0f) + V::set(0.5f);
-        return detail::where_positive<Isa>(x - V::set(3.0f), V::set(1.0f), V::where_positive(x + V::set(3.0f), middle));
+        return detail::where_positive<Isa>(V::set(3.0f) - x, V::where_positive(x + V::set(3.0f), middle), V::set(1.0f));
     }
 };
 
