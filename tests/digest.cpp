@@ -8,6 +8,7 @@
 
 #include <pare/core/random.hpp>
 #include <pare/core/thread_pool.hpp>
+#include <pare/kernels/depthwise.hpp>
 #include <pare/nn.hpp>
 #include <pare/prune/sparsify.hpp>
 #include <pare/quantize.hpp>
@@ -82,6 +83,39 @@ void digest_gemm(const char* name, std::size_t m, std::size_t n, std::size_t k, 
     print(name, c.data(), c.size());
 }
 
+template <class A>
+void digest_convolution(const char* name, const kernels::convolution& s) {
+    const random_numbers random(seed{2026}, s.outputs);
+    std::vector<A> x(s.height * s.width * s.channels);
+    std::vector<std::int8_t> w(s.outputs * s.kernel_size());
+    for (std::size_t i = 0; i < x.size(); ++i) {
+        x[i] = static_cast<A>(random.words(i)[0]);
+    }
+    for (std::size_t i = 0; i < w.size(); ++i) {
+        w[i] = static_cast<std::int8_t>(random.words(i)[1]);
+    }
+    std::vector<std::int32_t> y(s.output_pixels() * s.outputs);
+    const kernels::epilogue<std::int32_t> store(y.data(), s.outputs);
+    serial_executor serial;
+    if (s.groups == s.channels) {
+        using kernel = kernels::depthwise_kernel<test_isa, std::int8_t>;
+        aligned_array<std::int8_t> data(kernel::packed_size(s));
+        aligned_array<std::int32_t> sums(kernel::column_sums_size(s));
+        const auto packed = kernel::pack(w.data(), s, data.data(), sums.data());
+        kernels::depthwise_int8<test_isa>(serial, s, x.data(), A{99}, packed, store);
+    } else {
+        using kernel = kernels::conv2d_int8_kernel<test_isa>;
+        aligned_array<std::int8_t> data(kernel::packed_size(s));
+        aligned_array<std::int32_t> sums(kernel::column_sums_size(s));
+        const auto packed = kernel::pack(w.data(), s, data.data(), sums.data());
+        std::vector<A> padded(s.padded_size() + kernels::conv2d_int8_slack<test_isa>);
+        kernels::pad_image(s, x.data(), A{99}, padded.data(),
+                           [](const A* from, std::size_t count, A* to) { std::copy(from, from + count, to); });
+        kernels::conv2d_int8<test_isa>(serial, s, padded.data(), packed, store);
+    }
+    print(name, y.data(), y.size());
+}
+
 auto network() {
     auto net = sequential(dense<113, 300>(), relu(), dense<300, 70>(), relu(), dense<70, 10>());
     std::uint64_t stream = 10;
@@ -106,21 +140,6 @@ auto thinned() {
     return net;
 }
 
-/// A function of vectors on every 65521st number that is not so small that results are denormal, which hosts may flush.
-template <class F>
-void digest_function(const char* name, const F& f) {
-    using V = simd::ops<test_isa>;
-    std::vector<std::int32_t> results;
-    for (std::uint64_t bits = 0; bits < std::uint64_t{1} << 32; bits += 65521) {
-        if ((bits & 0x7f800000u) > 0x08000000u) {
-            alignas(64) std::int32_t lane[V::lanes];
-            V::store(lane, V::bits(f(V::from_bits(V::set(static_cast<std::int32_t>(bits))))));
-            results.push_back(lane[V::lanes - 1]);
-        }
-    }
-    print(name, results.data(), results.size());
-}
-
 template <class Model, class Executor>
 void digest_network(const char* name, const Model& model, std::size_t batch, Executor& executor) {
     const auto ready = prepare<test_isa>(model);
@@ -143,17 +162,10 @@ int main() {
     digest_gemm<std::uint8_t>("gemm u8s8 5x17x1023 weights of -128", 5, 17, 1023, -128);
     digest_gemm<std::int8_t>("gemm s8s8 5x17x1023 weights of -128", 5, 17, 1023, -128);
 
-    digest_function("exp", [](auto x) { return simd::exp<test_isa>(x); });
-    digest_function("expm1 below zero", [](auto x) { return simd::expm1_below_zero<test_isa>(x); });
-    digest_function("sigmoid", [](auto x) { return simd::sigmoid<test_isa>(x); });
-    digest_function("tanh", [](auto x) { return simd::tanh<test_isa>(x); });
-    digest_function("erf", [](auto x) { return simd::erf<test_isa>(x); });
-    digest_function("log", [](auto x) { return simd::log<test_isa>(x); });
-    digest_function("softplus", [](auto x) { return kernels::softplus_function{}.value<test_isa>(x); });
-    digest_function("gelu", [](auto x) { return kernels::gelu_function{}.value<test_isa>(x); });
-    digest_function("gelu_tanh", [](auto x) { return kernels::gelu_tanh_function{}.value<test_isa>(x); });
-    digest_function("elu", [](auto x) { return kernels::elu_function{}.value<test_isa>(x); });
-    digest_function("hard_swish", [](auto x) { return kernels::hard_swish_function{}.value<test_isa>(x); });
+    digest_convolution<std::uint8_t>("conv 3x3 in 3 groups u8s8", {9, 11, 21, 51, 3, 3, 1, 2, 1, 1, 1, 2, 3});
+    digest_convolution<std::int8_t>("conv 3x3 in 3 groups s8s8", {9, 11, 21, 51, 3, 3, 1, 2, 1, 1, 1, 2, 3});
+    digest_convolution<std::uint8_t>("depthwise 5x3 u8s8", {12, 31, 37, 74, 5, 3, 1, 2, 2, 1, 1, 1, 37});
+    digest_convolution<std::int8_t>("depthwise 3x3 s8s8", {12, 31, 70, 70, 3, 3, 1, 1, 1, 1, 1, 1, 70});
 
     serial_executor serial;
     thread_pool pool(3);

@@ -56,6 +56,13 @@ PARE_INLINE typename ops<Isa>::i32 dot_signed(typename ops<Isa>::i32 sum, Operan
     }
 }
 
+/// Activations that differ from lane to lane, for one step: ops<Isa>::load_operand takes them as this function leaves them,
+/// out[i * dot_depth + d] = rows[d][i] for each lane i, in the kind and with the shift that `dot4` describes.
+template <class Isa, class A>
+PARE_INLINE void interleave(const A* const (&rows)[ops<Isa>::dot_depth], typename ops<Isa>::activation* out) noexcept {
+    ops<Isa>::interleave(rows, out);
+}
+
 }  // namespace simd
 
 PARE_NAMESPACE_END

@@ -120,6 +120,16 @@ struct ops<isa::avx2> : xsimd_ops<xsimd::fma3<xsimd::avx2>> {
     PARE_INLINE static operand broadcast(const std::int8_t* a) noexcept {
         return _mm256_cvtepi8_epi16(_mm_set1_epi16(half::pair_at(a)));
     }
+    PARE_INLINE static operand load_operand(const std::int16_t* a) noexcept {
+        return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(a));
+    }
+    template <class A>
+    PARE_INLINE static void interleave(const A* const* rows, std::int16_t* out) noexcept {
+        const __m256i even = widened(rows[0]);
+        const __m256i odd = _mm256_slli_epi32(widened(rows[1]), 16);
+        const __m256i both = _mm256_blend_epi16(even, odd, 0xaa);
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), both);
+    }
     PARE_INLINE static weights load_weights(const std::int8_t* p) noexcept {
         return _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
     }
@@ -145,6 +155,16 @@ private:
                                 _mm256_srlv_epi64(_mm256_set1_epi64x(std::int64_t{1} << 62), count));
     }
 
+    /// As many numbers as there are lanes, as 32-bit ones.
+    PARE_INLINE static __m256i widened(const std::uint8_t* a) noexcept {
+        return _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(a)));
+    }
+    PARE_INLINE static __m256i widened(const std::int8_t* a) noexcept {
+        return _mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(a)));
+    }
+    PARE_INLINE static __m256i widened(const std::int16_t* a) noexcept {
+        return _mm256_cvtepi16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(a)));
+    }
     template <class Byte>
     PARE_INLINE static void store_in_order(Byte* p, __m256i packed) noexcept {
         _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),

@@ -38,6 +38,20 @@ struct ops<isa::avx512_vnni> : ops<isa::avx512bw> {
     PARE_INLINE static operand broadcast(const std::int8_t* a) noexcept {
         return _mm512_xor_si512(_mm512_set1_epi32(word_at(a)), _mm512_set1_epi8(-128));
     }
+    PARE_INLINE static operand load_operand(const std::uint8_t* a) noexcept { return _mm512_loadu_si512(a); }
+    template <class A>
+    PARE_INLINE static void interleave(const A* const* rows, std::uint8_t* out) noexcept {
+        const auto row = [&](std::size_t d) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(rows[d])); };
+        const __m512i all =
+            _mm512_inserti64x4(_mm512_castsi256_si512(_mm256_inserti128_si256(_mm256_castsi128_si256(row(0)), row(1), 1)),
+                               _mm256_inserti128_si256(_mm256_castsi128_si256(row(2)), row(3), 1), 1);
+        // A square of 4 x 4 bytes to each quarter of the register, then transposed there.
+        const __m512i squares =
+            _mm512_permutexvar_epi32(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15), all);
+        const __m512i order = _mm512_broadcast_i32x4(_mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
+        const __m512i shift = _mm512_set1_epi8(std::is_signed_v<A> ? -128 : 0);
+        _mm512_storeu_si512(out, _mm512_xor_si512(_mm512_shuffle_epi8(squares, order), shift));
+    }
     PARE_INLINE static operand broadcast_signed(const std::int8_t* a) noexcept { return _mm512_set1_epi32(word_at(a)); }
     PARE_INLINE static i32 dot_signed(i32 sum, operand a, weights w) noexcept { return dot(sum, w, a); }
     PARE_INLINE static weights load_weights(const std::int8_t* p) noexcept { return _mm512_loadu_si512(p); }

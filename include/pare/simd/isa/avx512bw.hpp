@@ -36,16 +36,6 @@ struct ops<isa::avx512bw> : xsimd_ops<xsimd::avx512bw> {
     using xsimd_ops<xsimd::avx512bw>::fma;
     PARE_INLINE static f32 fma(f32 a, f32 b, f32 c) noexcept { return f32(_mm512_fmadd_ps(a, b, c)); }
 
-    // The unmasked intrinsics make GCC 12 warn of their undefined operand, which is not used.
-    template <int N>
-    PARE_INLINE static i32 shift_left(i32 x) noexcept {
-        return i32(_mm512_maskz_slli_epi32(0xffff, x, N));
-    }
-    template <int N>
-    PARE_INLINE static i32 shift_right(i32 x) noexcept {
-        return i32(_mm512_maskz_srai_epi32(0xffff, x, N));
-    }
-
     PARE_INLINE static f32 load_partial(const float* p, std::size_t n) noexcept { return f32(_mm512_maskz_loadu_ps(first(n), p)); }
     PARE_INLINE static i32 load_partial(const std::int32_t* p, std::size_t n) noexcept {
         return i32(_mm512_maskz_loadu_epi32(first(n), p));
@@ -145,6 +135,14 @@ struct ops<isa::avx512bw> : xsimd_ops<xsimd::avx512bw> {
     PARE_INLINE static operand broadcast(const std::int8_t* a) noexcept {
         return _mm512_cvtepi8_epi16(_mm256_set1_epi16(pair_at(a)));
     }
+    PARE_INLINE static operand load_operand(const std::int16_t* a) noexcept { return _mm512_loadu_si512(a); }
+    template <class A>
+    PARE_INLINE static void interleave(const A* const* rows, std::int16_t* out) noexcept {
+        const __m512i even = widened(rows[0]);
+        const __m512i odd = _mm512_slli_epi32(widened(rows[1]), 16);
+        const __m512i both = _mm512_mask_blend_epi16(0xaaaaaaaa, even, odd);
+        _mm512_storeu_si512(out, both);
+    }
     PARE_INLINE static weights load_weights(const std::int8_t* p) noexcept {
         return _mm512_cvtepi8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
     }
@@ -168,6 +166,16 @@ protected:
 private:
     PARE_INLINE static __m512i words(i32 a, i32 b, std::int32_t offset) noexcept {
         return _mm512_add_epi16(_mm512_packs_epi32(a, b), _mm512_set1_epi16(static_cast<short>(offset)));
+    }
+    /// As many numbers as there are lanes, as 32-bit ones.
+    PARE_INLINE static __m512i widened(const std::uint8_t* a) noexcept {
+        return _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(a)));
+    }
+    PARE_INLINE static __m512i widened(const std::int8_t* a) noexcept {
+        return _mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(a)));
+    }
+    PARE_INLINE static __m512i widened(const std::int16_t* a) noexcept {
+        return _mm512_cvtepi16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(a)));
     }
     PARE_INLINE static __m512i in_order(__m512i packed) noexcept {
         return _mm512_permutexvar_epi32(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15), packed);

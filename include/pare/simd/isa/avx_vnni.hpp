@@ -38,6 +38,18 @@ struct ops<isa::avx_vnni> : ops<isa::avx2> {
     PARE_INLINE static operand broadcast(const std::int8_t* a) noexcept {
         return _mm256_xor_si256(_mm256_set1_epi32(word_at(a)), _mm256_set1_epi8(-128));
     }
+    PARE_INLINE static operand load_operand(const std::uint8_t* a) noexcept {
+        return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(a));
+    }
+    template <class A>
+    PARE_INLINE static void interleave(const A* const* rows, std::uint8_t* out) noexcept {
+        const auto row = [&](std::size_t d) { return _mm_loadl_epi64(reinterpret_cast<const __m128i*>(rows[d])); };
+        const __m128i shift = _mm_set1_epi8(std::is_signed_v<A> ? -128 : 0);
+        const __m128i first = _mm_xor_si128(_mm_unpacklo_epi8(row(0), row(1)), shift);
+        const __m128i last = _mm_xor_si128(_mm_unpacklo_epi8(row(2), row(3)), shift);
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(out), _mm_unpacklo_epi16(first, last));
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(out + 16), _mm_unpackhi_epi16(first, last));
+    }
     PARE_INLINE static operand broadcast_signed(const std::int8_t* a) noexcept { return _mm256_set1_epi32(word_at(a)); }
     PARE_INLINE static i32 dot_signed(i32 sum, operand a, weights w) noexcept { return dot(sum, w, a); }
     PARE_INLINE static weights load_weights(const std::int8_t* p) noexcept {

@@ -73,6 +73,13 @@ struct ops<isa::neon> : xsimd_ops<xsimd::neon64> {
     PARE_INLINE static operand broadcast(const A* a) noexcept {
         return vdup_n_s16(*a);
     }
+    PARE_INLINE static operand load_operand(const std::int16_t* a) noexcept { return vld1_s16(a); }
+    template <class A>
+    PARE_INLINE static void interleave(const A* const* rows, std::int16_t* out) noexcept {
+        for (std::size_t i = 0; i < lanes; ++i) {
+            out[i] = rows[0][i];
+        }
+    }
     PARE_INLINE static weights load_weights(const std::int8_t* p) noexcept {
         std::uint32_t word;
         std::memcpy(&word, p, 4);

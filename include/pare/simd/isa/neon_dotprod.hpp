@@ -41,6 +41,17 @@ struct ops<isa::neon_dotprod> : ops<isa::neon> {
         }
         return bytes;
     }
+    PARE_INLINE static operand load_operand(const std::int8_t* a) noexcept { return vld1q_s8(a); }
+    template <class A>
+    PARE_INLINE static void interleave(const A* const* rows, std::int8_t* out) noexcept {
+        std::uint32_t words[4];
+        for (std::size_t d = 0; d < 4; ++d) {
+            std::memcpy(&words[d], rows[d], 4);
+        }
+        static constexpr std::uint8_t order[16] = {0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15};
+        const int8x16_t bytes = vreinterpretq_s8_u8(vqtbl1q_u8(vreinterpretq_u8_u32(vld1q_u32(words)), vld1q_u8(order)));
+        vst1q_s8(out, std::is_signed_v<A> ? bytes : veorq_s8(bytes, vdupq_n_s8(-128)));
+    }
     PARE_INLINE static weights load_weights(const std::int8_t* p) noexcept { return vld1q_s8(p); }
     PARE_INLINE static void load_nibbles(const std::uint8_t* p, weights& low, weights& high) noexcept {
         const uint8x16_t bytes = vld1q_u8(p);

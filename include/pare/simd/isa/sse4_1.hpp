@@ -78,6 +78,16 @@ struct ops<isa::sse4_1> : xsimd_ops<xsimd::sse4_1> {
     PARE_INLINE static operand broadcast(const std::int16_t* a) noexcept { return _mm_set1_epi32(word_at(a)); }
     PARE_INLINE static operand broadcast(const std::uint8_t* a) noexcept { return _mm_set1_epi32(a[0] | a[1] << 16); }
     PARE_INLINE static operand broadcast(const std::int8_t* a) noexcept { return _mm_cvtepi8_epi16(_mm_set1_epi16(pair_at(a))); }
+    PARE_INLINE static operand load_operand(const std::int16_t* a) noexcept {
+        return _mm_loadu_si128(reinterpret_cast<const __m128i*>(a));
+    }
+    template <class A>
+    PARE_INLINE static void interleave(const A* const* rows, std::int16_t* out) noexcept {
+        const __m128i even = widened(rows[0]);
+        const __m128i odd = _mm_slli_epi32(widened(rows[1]), 16);
+        const __m128i both = _mm_blend_epi16(even, odd, 0xaa);
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(out), both);
+    }
     PARE_INLINE static weights load_weights(const std::int8_t* p) noexcept {
         return _mm_cvtepi8_epi16(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
     }
@@ -112,7 +122,14 @@ struct ops<isa::sse4_1> : xsimd_ops<xsimd::sse4_1> {
     PARE_INLINE static __m128i clamped(__m128i words) noexcept {
         return _mm_min_epi16(_mm_max_epi16(words, _mm_setzero_si128()), _mm_set1_epi16(255));
     }
-    PARE_INLINE static int word_at(const std::int16_t* a) noexcept {
+    /// As many numbers as there are lanes, as 32-bit ones.
+    PARE_INLINE static __m128i widened(const std::uint8_t* a) noexcept { return _mm_cvtepu8_epi32(_mm_cvtsi32_si128(word_at(a))); }
+    PARE_INLINE static __m128i widened(const std::int8_t* a) noexcept { return _mm_cvtepi8_epi32(_mm_cvtsi32_si128(word_at(a))); }
+    PARE_INLINE static __m128i widened(const std::int16_t* a) noexcept {
+        return _mm_cvtepi16_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(a)));
+    }
+    template <class A>
+    PARE_INLINE static int word_at(const A* a) noexcept {
         int word;
         std::memcpy(&word, a, 4);
         return word;
