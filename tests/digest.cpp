@@ -140,6 +140,21 @@ auto thinned() {
     return net;
 }
 
+/// A function of vectors on every 65521st number that is not so small that results are denormal, which hosts may flush.
+template <class F>
+void digest_function(const char* name, const F& f) {
+    using V = simd::ops<test_isa>;
+    std::vector<std::int32_t> results;
+    for (std::uint64_t bits = 0; bits < std::uint64_t{1} << 32; bits += 65521) {
+        if ((bits & 0x7f800000u) > 0x08000000u) {
+            alignas(64) std::int32_t lane[V::lanes];
+            V::store(lane, V::bits(f(V::from_bits(V::set(static_cast<std::int32_t>(bits))))));
+            results.push_back(lane[V::lanes - 1]);
+        }
+    }
+    print(name, results.data(), results.size());
+}
+
 template <class Model, class Executor>
 void digest_network(const char* name, const Model& model, std::size_t batch, Executor& executor) {
     const auto ready = prepare<test_isa>(model);
@@ -162,6 +177,17 @@ int main() {
     digest_gemm<std::uint8_t>("gemm u8s8 5x17x1023 weights of -128", 5, 17, 1023, -128);
     digest_gemm<std::int8_t>("gemm s8s8 5x17x1023 weights of -128", 5, 17, 1023, -128);
 
+    digest_function("exp", [](auto x) { return simd::exp<test_isa>(x); });
+    digest_function("expm1 below zero", [](auto x) { return simd::expm1_below_zero<test_isa>(x); });
+    digest_function("sigmoid", [](auto x) { return simd::sigmoid<test_isa>(x); });
+    digest_function("tanh", [](auto x) { return simd::tanh<test_isa>(x); });
+    digest_function("erf", [](auto x) { return simd::erf<test_isa>(x); });
+    digest_function("log", [](auto x) { return simd::log<test_isa>(x); });
+    digest_function("softplus", [](auto x) { return kernels::softplus_function{}.value<test_isa>(x); });
+    digest_function("gelu", [](auto x) { return kernels::gelu_function{}.value<test_isa>(x); });
+    digest_function("gelu_tanh", [](auto x) { return kernels::gelu_tanh_function{}.value<test_isa>(x); });
+    digest_function("elu", [](auto x) { return kernels::elu_function{}.value<test_isa>(x); });
+    digest_function("hard_swish", [](auto x) { return kernels::hard_swish_function{}.value<test_isa>(x); });
     digest_convolution<std::uint8_t>("conv 3x3 in 3 groups u8s8", {9, 11, 21, 51, 3, 3, 1, 2, 1, 1, 1, 2, 3});
     digest_convolution<std::int8_t>("conv 3x3 in 3 groups s8s8", {9, 11, 21, 51, 3, 3, 1, 2, 1, 1, 1, 2, 3});
     digest_convolution<std::uint8_t>("depthwise 5x3 u8s8", {12, 31, 37, 74, 5, 3, 1, 2, 2, 1, 1, 1, 37});

@@ -8,6 +8,7 @@
 #include <pare/nn/prepare.hpp>
 #include <pare/nn/relu.hpp>
 #include <pare/nn/sequential.hpp>
+#include <pare/nn/sigmoid.hpp>
 #include <pare/nn/softmax.hpp>
 #include <pare/nn/summary.hpp>
 #include <pare/nn/training.hpp>

@@ -176,18 +176,42 @@ struct add_bias {
     float operator()(float x, std::size_t, std::size_t column) const noexcept { return x + bias[column]; }
 };
 
-/// y = max(x, 0); NaN stays NaN.
-struct rectify {
+/// y = f(x). A function on numbers has
+///
+///     auto value<Isa>(x) const        f(x), for a vector of an instruction set
+///     auto slope<Isa>(x, y) const     f'(x), where y = f(x)
+///     static constexpr const char* name
+///
+/// and computes the same bits on every instruction set.
+template <class Function>
+struct map_values {
+    Function f;
+
     template <class Isa>
     PARE_INLINE auto columns(std::size_t, std::size_t) const noexcept {
-        return simd::ops<Isa>::set(0.0f);
+        return 0;
     }
     template <class Isa>
-    PARE_INLINE auto apply(typename simd::ops<Isa>::f32 x, const typename simd::ops<Isa>::f32& zero, std::size_t) const noexcept {
-        return simd::ops<Isa>::maximum(zero, x);
+    PARE_INLINE auto apply(typename simd::ops<Isa>::f32 x, int, std::size_t) const noexcept {
+        return f.template value<Isa>(x);
     }
-    float operator()(float x, std::size_t, std::size_t) const noexcept { return x < 0.0f ? 0.0f : x; }
+    float operator()(float x, std::size_t, std::size_t) const noexcept { return f.template value<isa::scalar>(x); }
 };
+
+/// max(x, 0); NaN stays NaN.
+struct relu_function {
+    static constexpr const char* name = "relu";
+
+    template <class Isa>
+    PARE_INLINE static auto value(typename simd::ops<Isa>::f32 x) noexcept {
+        return simd::ops<Isa>::maximum(simd::ops<Isa>::set(0.0f), x);
+    }
+    template <class Isa>
+    PARE_INLINE static auto slope(typename simd::ops<Isa>::f32 x, typename simd::ops<Isa>::f32) noexcept {
+        return simd::ops<Isa>::where_positive(x, simd::ops<Isa>::set(1.0f));
+    }
+};
+using rectify = map_values<relu_function>;
 
 /// Stages in order, then a store to output[i * stride + j]: floats, 32-bit integers, or bytes, which integers saturate to.
 template <class Output, class... Stages>

@@ -3,37 +3,40 @@
 
 #include <cstddef>
 
-#include <pare/simd/isa.hpp>
+#include <pare/kernels/elementwise.hpp>
+#include <pare/kernels/reduce.hpp>
 
 PARE_NAMESPACE_BEGIN
 
 namespace kernels {
 
-/// y[j] = exp(x[j] - max x) / sum over k of exp(x[k] - max x), for n >= 1 finite numbers. `y` may be `x`. O(n).
+/// y[j] = exp(x[j] - max x) / sum over k of exp(x[k] - max x), for n >= 1 numbers of which one is finite and none NaN or inf; -inf
+/// gives 0. `y` may be `x`. Same bits on every Isa. O(n).
 template <class Isa>
 PARE_FLATTEN void softmax_row(const float* x, std::size_t n, float* y) noexcept {
     using V = simd::ops<Isa>;
-    float largest = x[0];
-    for (std::size_t i = 1; i < n; ++i) {
-        largest = x[i] > largest ? x[i] : largest;
-    }
-    const auto shift = V::set(largest);
-    for (std::size_t i = 0; i < n; i += V::lanes) {
-        const std::size_t count = n - i < V::lanes ? n - i : V::lanes;
-        if (count == V::lanes) {
-            V::store(y + i, V::exp(V::load(x + i) - shift));
-        } else {
-            V::store_partial(y + i, V::exp(V::load_partial(x + i, count) - shift), count);
-        }
-    }
-    float sum = 0.0f;
-    for (std::size_t i = 0; i < n; ++i) {
-        sum += y[i];
-    }
-    const float inverse = 1.0f / sum;
-    for (std::size_t i = 0; i < n; ++i) {
-        y[i] *= inverse;
-    }
+    using R = simd::rounded<Isa>;
+    const auto shift = V::set(largest_of(x, n));
+    transform<Isa>(
+        n, y, [&](auto v) { return simd::exp<Isa>(R::subtract(v, shift)); }, x);
+    const float sum = sum_of<Isa>(
+        n, [](auto v) { return v; }, y);
+    const auto inverse = V::set(simd::ops<isa::scalar>::divide(1.0f, sum));
+    transform<Isa>(
+        n, y, [&](auto v) { return R::multiply(v, inverse); }, y);
+}
+
+/// y[j] = x[j] - max x - log(sum over k of exp(x[k] - max x)); as above.
+template <class Isa>
+PARE_FLATTEN void log_softmax_row(const float* x, std::size_t n, float* y) noexcept {
+    using V = simd::ops<Isa>;
+    using R = simd::rounded<Isa>;
+    const auto shift = V::set(largest_of(x, n));
+    const float sum = sum_of<Isa>(
+        n, [&](auto v) { return simd::exp<Isa>(R::subtract(v, shift)); }, x);
+    const auto log_sum = V::set(simd::log<isa::scalar>(sum));
+    transform<Isa>(
+        n, y, [&](auto v) { return R::subtract(R::subtract(v, shift), log_sum); }, x);
 }
 
 }  // namespace kernels

@@ -1,35 +1,21 @@
 #ifndef PARE_NN_RELU_HPP
 #define PARE_NN_RELU_HPP
 
-#include <pare/kernels/elementwise.hpp>
-#include <pare/kernels/epilogue.hpp>
-#include <pare/nn/layer.hpp>
+#include <pare/kernels/activations.hpp>
+#include <pare/nn/activation.hpp>
 
 PARE_NAMESPACE_BEGIN
 
-/// y = max(x, 0); NaN stays NaN. torch.nn.ReLU.
-struct relu {
-    static constexpr keeps_shape plan() noexcept { return {}; }
-
-    static constexpr kernels::rectify stage() noexcept { return {}; }
-
-    template <class Context, std::size_t... E>
-    void forward(Context& ctx, tensor_view<const float, E...> x, tensor_view<float, E...> y) const noexcept {
-        using V = simd::ops<typename Context::isa>;
-        kernels::transform<typename Context::isa>(
-            ctx.executor, x.size(), y.data(), [](auto v) { return V::maximum(V::set(0.0f), v); }, x.data());
-    }
-
-    template <class Context, std::size_t... E>
-    void backward(Context& ctx, tensor_view<const float, E...>, tensor_view<const float, E...> y, tensor_view<const float, E...> dy,
-                  tensor_view<float, E...> dx, std::span<float>) const noexcept {
-        using V = simd::ops<typename Context::isa>;
-        kernels::transform<typename Context::isa>(
-            ctx.executor, y.size(), dx.data(), [](auto v, auto g) { return V::where_positive(v, g); }, y.data(), dy.data());
-    }
-
-    static std::string describe() { return "relu"; }
-};
+/// max(x, 0); NaN stays NaN. torch.nn.ReLU.
+using relu = activation<kernels::relu_function>;
+/// min(max(x, 0), 6). torch.nn.ReLU6.
+using relu6 = activation<kernels::relu6_function>;
+/// x where x > 0, else negative_slope * x: leaky_relu(0.01f). torch.nn.LeakyReLU.
+using leaky_relu = activation<kernels::leaky_relu_function>;
+/// min(max(x + 3, 0), 6) / 6. torch.nn.Hardsigmoid.
+using hard_sigmoid = activation<kernels::hard_sigmoid_function>;
+/// x hard_sigmoid(x). torch.nn.Hardswish.
+using hard_swish = activation<kernels::hard_swish_function>;
 
 PARE_NAMESPACE_END
 

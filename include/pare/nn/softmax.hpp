@@ -6,37 +6,61 @@
 
 PARE_NAMESPACE_BEGIN
 
-/// y[j] = exp(x[j]) / sum over k of exp(x[k]) on the last axis of a sample. torch.nn.Softmax(dim=-1). For training, leave it out:
-/// the losses take logits.
-struct softmax {
+namespace detail {
+
+/// A function of the rows along the last axis of a sample.
+template <bool Log>
+struct softmax_rows {
     static constexpr keeps_shape plan() noexcept { return {}; }
 
     template <class Context, std::size_t... E>
     void forward(Context&, tensor_view<const float, E...> x, tensor_view<float, E...> y) const noexcept {
+        using isa = typename Context::isa;
         const std::size_t n = x.extent(sizeof...(E) - 1);
         for (std::size_t i = 0; i < x.size(); i += n) {
-            kernels::softmax_row<typename Context::isa>(x.data() + i, n, y.data() + i);
+            if constexpr (Log) {
+                kernels::log_softmax_row<isa>(x.data() + i, n, y.data() + i);
+            } else {
+                kernels::softmax_row<isa>(x.data() + i, n, y.data() + i);
+            }
         }
     }
 
-    /// dx = y * (dy - sum over k of dy[k] y[k]).
+    /// softmax: dx = y * (dy - sum over k of dy[k] y[k]); its logarithm: dx = dy - exp(y) * sum over k of dy[k].
     template <class Context, std::size_t... E>
     void backward(Context&, tensor_view<const float, E...>, tensor_view<const float, E...> y, tensor_view<const float, E...> dy,
                   tensor_view<float, E...> dx, std::span<float>) const noexcept {
+        using isa = typename Context::isa;
+        using V = simd::ops<isa>;
         const std::size_t n = y.extent(sizeof...(E) - 1);
         for (std::size_t i = 0; i < y.size(); i += n) {
-            float dot = 0.0f;
-            for (std::size_t j = 0; j < n; ++j) {
-                dot += dy.data()[i + j] * y.data()[i + j];
-            }
-            for (std::size_t j = 0; j < n; ++j) {
-                dx.data()[i + j] = y.data()[i + j] * (dy.data()[i + j] - dot);
+            const float* const out = y.data() + i;
+            const float* const g = dy.data() + i;
+            if constexpr (Log) {
+                const auto sum = V::set(kernels::sum_of<isa>(
+                    n, [](auto v) { return v; }, g));
+                kernels::transform<isa>(
+                    n, dx.data() + i, [&](auto a, auto b) { return a - simd::exp<isa>(b) * sum; }, g, out);
+            } else {
+                const auto sum = V::set(kernels::sum_of<isa>(
+                    n, [](auto a, auto b) { return a * b; }, g, out));
+                kernels::transform<isa>(
+                    n, dx.data() + i, [&](auto a, auto b) { return b * (a - sum); }, g, out);
             }
         }
     }
 
-    static std::string describe() { return "softmax"; }
+    static std::string describe() { return Log ? "log_softmax" : "softmax"; }
 };
+
+}  // namespace detail
+
+/// y[j] = exp(x[j]) / sum over k of exp(x[k]) on the last axis of a sample. torch.nn.Softmax(dim=-1). For training, leave it out:
+/// the losses take logits.
+using softmax = detail::softmax_rows<false>;
+
+/// y[j] = x[j] - log of the sum over k of exp(x[k]) on the last axis of a sample. torch.nn.LogSoftmax(dim=-1).
+using log_softmax = detail::softmax_rows<true>;
 
 PARE_NAMESPACE_END
 

@@ -82,10 +82,7 @@ auto quantize_dynamic(const Model& model) {
     return and_then(model, [](const auto& m) {
         std::optional<error> problem;
         for_each_member(m, [&](const member_path& path, const auto& member) {
-            if constexpr (requires {
-                              requires std::is_same_v < typename std::remove_cvref_t<decltype(member)>::value_type,
-                              float > ;
-                          }) {
+            if constexpr (requires { static_cast<const float*>(member.data()); }) {
                 for (const float value : member) {
                     if (!is_finite(value) && !problem) {
                         problem = error{error_code::invalid_data,

@@ -72,7 +72,34 @@ struct xsimd_ops {
     /// y where x > 0, else 0.
     PARE_INLINE static f32 where_positive(f32 x, f32 y) noexcept { return xsimd::select(x > set(0.0f), y, set(0.0f)); }
     PARE_INLINE static f32 sqrt(f32 x) noexcept { return xsimd::sqrt(x); }
-    PARE_INLINE static f32 exp(f32 x) noexcept { return xsimd::exp(x); }
+    /// a / b, rounded once under every compiler flag: -ffast-math would multiply by an approximate reciprocal.
+    PARE_INLINE static f32 divide(f32 a, f32 b) noexcept {
+#if defined(__x86_64__) && !(defined(_MSC_VER) && !defined(__clang__))
+        typename f32::register_type quotient = a;
+        const typename f32::register_type divisor = b;
+#if defined(__AVX__)
+        __asm__("{vdivps %1, %0, %0|vdivps %0, %0, %1}" : "+v"(quotient) : "v"(divisor));
+#else
+        __asm__("{divps %1, %0|divps %0, %1}" : "+x"(quotient) : "x"(divisor));
+#endif
+        return f32(quotient);
+#else
+        return opaque(opaque(a) / opaque(b));
+#endif
+    }
+    template <int N>
+    PARE_INLINE static i32 shift_left(i32 x) noexcept {
+        return x << N;
+    }
+    /// With the sign.
+    template <int N>
+    PARE_INLINE static i32 shift_right(i32 x) noexcept {
+        return x >> N;
+    }
+    /// x where a > b, else y, lane by lane.
+    PARE_INLINE static f32 select_greater(i32 a, i32 b, f32 x, f32 y) noexcept {
+        return from_bits(xsimd::select(a > b, bits(x), bits(y)));
+    }
     PARE_INLINE static f32 to_float(i32 x) noexcept { return xsimd::to_float(x); }
     PARE_INLINE static i32 bits(f32 x) noexcept {
 #if XSIMD_VERSION_MAJOR < 9

@@ -36,6 +36,16 @@ struct ops<isa::avx512bw> : xsimd_ops<xsimd::avx512bw> {
     using xsimd_ops<xsimd::avx512bw>::fma;
     PARE_INLINE static f32 fma(f32 a, f32 b, f32 c) noexcept { return f32(_mm512_fmadd_ps(a, b, c)); }
 
+    // The unmasked intrinsics make GCC 12 warn of their undefined operand, which is not used.
+    template <int N>
+    PARE_INLINE static i32 shift_left(i32 x) noexcept {
+        return i32(_mm512_maskz_slli_epi32(0xffff, x, N));
+    }
+    template <int N>
+    PARE_INLINE static i32 shift_right(i32 x) noexcept {
+        return i32(_mm512_maskz_srai_epi32(0xffff, x, N));
+    }
+
     PARE_INLINE static f32 load_partial(const float* p, std::size_t n) noexcept { return f32(_mm512_maskz_loadu_ps(first(n), p)); }
     PARE_INLINE static i32 load_partial(const std::int32_t* p, std::size_t n) noexcept {
         return i32(_mm512_maskz_loadu_epi32(first(n), p));

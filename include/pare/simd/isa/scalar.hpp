@@ -61,9 +61,19 @@ struct ops<isa::scalar> {
     PARE_INLINE static i32 maximum(i32 a, i32 b) noexcept { return a > b ? a : b; }
     PARE_INLINE static f32 where_positive(f32 x, f32 y) noexcept { return x > 0.0f ? y : 0.0f; }
     PARE_INLINE static f32 sqrt(f32 x) noexcept { return std::sqrt(x); }
-    PARE_INLINE static f32 exp(f32 x) noexcept { return std::exp(x); }
+    PARE_INLINE static f32 divide(f32 a, f32 b) noexcept { return pare::opaque(pare::opaque(a) / pare::opaque(b)); }
+    template <int N>
+    PARE_INLINE static i32 shift_left(i32 x) noexcept {
+        return x << N;
+    }
+    template <int N>
+    PARE_INLINE static i32 shift_right(i32 x) noexcept {
+        return x >> N;
+    }
+    PARE_INLINE static f32 select_greater(i32 a, i32 b, f32 x, f32 y) noexcept { return from_bits(a > b ? bits(x) : bits(y)); }
     PARE_INLINE static f32 to_float(i32 x) noexcept { return static_cast<float>(x); }
     PARE_INLINE static i32 bits(f32 x) noexcept { return std::bit_cast<std::int32_t>(x); }
+    PARE_INLINE static f32 from_bits(i32 x) noexcept { return std::bit_cast<float>(x); }
     PARE_INLINE static f32 nan_to_zero(f32 x) noexcept { return (bits(x) & 0x7fffffff) > 0x7f800000 ? 0.0f : x; }
     PARE_INLINE static f32 opaque(f32 x) noexcept { return pare::opaque(x); }
 

@@ -1,0 +1,94 @@
+// Activations, normalizations of one sample, recurrent, attention and embedding layers against PyTorch: outputs and every gradient.
+
+#include <set>
+#include <utility>
+
+#include <pare/pare.hpp>
+
+#include "golden.hpp"
+
+using namespace pare;
+using nlohmann::json;
+
+namespace {
+
+/// Runs a layer forward, in training and in inference, and backward on the numbers of a case, whose parameters it takes from
+/// `prefix`; samples have the last `axes` of the extents of x.
+template <std::size_t Axes, class Layer>
+void check_layer(const json& c, Layer layer, const std::string& prefix = "") {
+    const auto parameters = [&](const char* kind, const member_path& path) {
+        return golden_numbers(c, kind + prefix + path.text());
+    };
+    for_each_member(layer, [&](const member_path& path, auto& member) {
+        const auto values = parameters("p.", path);
+        REQUIRE(values.size() == trainable_values(member).size());
+        std::ranges::copy(values, trainable_values(member).begin());
+    });
+    const auto x = golden_numbers(c, "x"), expected = golden_numbers(c, "y"), dy = golden_numbers(c, "grad_y");
+    const std::vector<std::size_t> shape = c["tensors"]["x"]["shape"];
+    REQUIRE(shape.size() >= Axes);
+    const auto sample = [&]<std::size_t... I>(std::index_sequence<I...>) {
+        return extents<(I < Axes ? dyn : 0)...>(shape[shape.size() - Axes + I]...);
+    }
+    (std::make_index_sequence<Axes>{});
+    const std::size_t batch = x.size() / sample.size();
+    const auto out = layer.plan().output_shape(sample);
+    REQUIRE(batch * out.size() == expected.size());
+
+    serial_executor serial;
+    workspace space(
+        (std::max)(training_scratch_bytes<isa::native>(layer, batch, sample), scratch_bytes(layer.plan(), batch, sample)));
+    context<isa::native, serial_executor> ctx{serial, space.scratch()};
+    std::vector<float> y(expected.size()), inferred(y.size()), dx(x.size()), gradient(parameter_count(layer));
+    std::vector<float> saved(saved_floats(layer, batch, sample));
+    const auto xs = batch_of(x.data(), batch, sample);
+    const auto ys = batch_of(std::as_const(y).data(), batch, out);
+    forward_training(layer, ctx, xs, batch_of(y.data(), batch, out), std::span<float>(saved));
+    check_close(y, expected, 1e-5, 1e-6);
+    if constexpr (requires { layer.forward(ctx, xs, batch_of(inferred.data(), batch, out)); }) {
+        layer.forward(ctx, xs, batch_of(inferred.data(), batch, out));
+        check_close(inferred, expected, 1e-5, 1e-6);
+    }
+    backward(std::as_const(layer), ctx, xs, ys, batch_of(dy.data(), batch, out), batch_of(dx.data(), batch, sample),
+             std::span<float>(gradient), std::span<const float>(saved));
+    if (c["tensors"].contains("grad_x")) {
+        check_close(dx, golden_numbers(c, "grad_x"), 1e-3, 2e-6);
+    }
+    std::size_t next = 0;
+    for_each_member(layer, [&](const member_path& path, auto& member) {
+        CAPTURE(path.text());
+        const std::size_t count = trainable_values(member).size();
+        check_close(std::span<const float>(gradient).subspan(next, count), parameters("grad.", path), 1e-3, 2e-6);
+        next += count;
+    });
+}
+
+}  // namespace
+
+TEST_CASE("activations are those of PyTorch") {
+    std::set<std::string> seen;
+    const auto try_layer = [&](const json& c, const char* kind, const auto& layer) {
+        if (golden_kind(c) == kind) {
+            CAPTURE(kind);
+            check_layer<1>(c, layer);
+            seen.insert(kind);
+        }
+    };
+    for (const auto& c : golden_cases("layers.json")) {
+        try_layer(c, "relu", relu());
+        try_layer(c, "relu6", relu6());
+        try_layer(c, "leaky_relu", leaky_relu(c["attr"].value("negative_slope", 0.01f)));
+        try_layer(c, "elu", elu(c["attr"].value("alpha", 1.0f)));
+        try_layer(c, "gelu", gelu());
+        try_layer(c, "gelu_tanh", gelu_tanh());
+        try_layer(c, "silu", silu());
+        try_layer(c, "sigmoid", sigmoid());
+        try_layer(c, "tanh", pare::tanh());
+        try_layer(c, "hard_sigmoid", hard_sigmoid());
+        try_layer(c, "hard_swish", hard_swish());
+        try_layer(c, "softplus", softplus());
+        try_layer(c, "softmax", softmax());
+        try_layer(c, "log_softmax", log_softmax());
+    }
+    CHECK(seen.size() == 14);
+}
