@@ -1,13 +1,16 @@
 #ifndef PARE_TRAIN_HPP
 #define PARE_TRAIN_HPP
 
+#include <pare/train/augment.hpp>
 #include <pare/train/callbacks.hpp>
 #include <pare/train/dataset.hpp>
 #include <pare/train/evaluate.hpp>
 #include <pare/train/fit.hpp>
 #include <pare/train/initialize.hpp>
 #include <pare/train/losses.hpp>
+#include <pare/train/metrics.hpp>
 #include <pare/train/optimizers.hpp>
+#include <pare/train/report.hpp>
 #include <pare/train/schedules.hpp>
 
 #endif

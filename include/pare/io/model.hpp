@@ -40,8 +40,8 @@ class state_writer {
 public:
     static constexpr bool loading = false;
 
-    template <class T, class... Axes>
-    void array(const std::string& name, std::span<T> values, std::vector<std::size_t> shape, const Axes&... axes) {
+    template <class T, std::size_t N, class... Axes>
+    void array(const std::string& name, std::span<T, N> values, std::vector<std::size_t> shape, const Axes&... axes) {
         bytes& copy = copies_.emplace_back(values.size_bytes());
         for (std::size_t i = 0; i < values.size(); ++i) {
             std::size_t place = i;
@@ -69,8 +69,8 @@ public:
     explicit state_reader(const safetensors& file) : file_(&file) {}
 
     /// Numbers of the same type, or half ones for floats, which is exact.
-    template <class T, class... Axes>
-    void array(const std::string& name, std::span<T> values, std::vector<std::size_t> shape, const Axes&... axes) {
+    template <class T, std::size_t N, class... Axes>
+    void array(const std::string& name, std::span<T, N> values, std::vector<std::size_t> shape, const Axes&... axes) {
         (shape.assign(axes.shape.begin(), axes.shape.begin() + static_cast<std::ptrdiff_t>(axes.rank)), ...);
         const tensor_entry* const found = take(name, sentence(safetensors_type<T>, " ", shape_text(shape)));
         if (found == nullptr) {
@@ -325,7 +325,7 @@ template <class Model>
     Model loaded = model;
     io::state_reader reader(*file);
     io::serialize_members(reader, loaded, names);
-    if (auto problem = reader.problem([](const std::string&) { return false; })) {
+    if (auto problem = reader.problem([](const std::string& name) { return name.starts_with("training."); })) {
         return problem;
     }
     model = std::move(loaded);

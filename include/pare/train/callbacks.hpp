@@ -1,12 +1,15 @@
 #ifndef PARE_TRAIN_CALLBACKS_HPP
 #define PARE_TRAIN_CALLBACKS_HPP
 
-#include <chrono>
-#include <cstdio>
 #include <limits>
+#include <span>
+#include <string>
+#include <vector>
 
+#include <pare/nn/training.hpp>
 #include <pare/train/evaluate.hpp>
 #include <pare/train/fit.hpp>
+#include <pare/train/metrics.hpp>
 
 PARE_NAMESPACE_BEGIN
 
@@ -33,6 +36,37 @@ private:
     Executor* executor_ = nullptr;
 };
 
+/// The same with the mean of a loss in place of the fraction of errors.
+template <class Data, class Loss>
+class validation_loss {
+public:
+    validation_loss(const Data& data, Loss loss) : data_(&data), loss_(std::move(loss)) {}
+
+    template <class Model>
+    void on_epoch_end(Model& model, training_state& state) const {
+        const auto mean = evaluate(model, *data_, mean_loss(loss_));
+        if (mean) {
+            state.validation_error = mean->value();
+            state.validation_is_loss = true;
+        } else {
+            state.problem = mean.error();
+        }
+    }
+
+private:
+    const Data* data_;
+    Loss loss_;
+};
+
+namespace detail {
+
+/// What callbacks compare epochs by: the validation error, or the training loss where nothing measures one.
+inline double figure_of_merit(const training_state& state) noexcept {
+    return state.validation_error >= 0.0 ? state.validation_error : state.mean_loss;
+}
+
+}  // namespace detail
+
 /// Stops when the validation error (the mean training loss, where nothing measures one) has not fallen by more than min_delta for
 /// `patience` epochs.
 class early_stopping {
@@ -44,70 +78,107 @@ public:
         if (state.epoch == 0) {
             *this = early_stopping(patience_, min_delta_);
         }
-        const double now = state.validation_error >= 0.0 ? state.validation_error : state.mean_loss;
+        const double now = detail::figure_of_merit(state);
         if (now < best_ - min_delta_) {
             best_ = now;
             epochs_without_progress_ = 0;
         } else if (++epochs_without_progress_ >= patience_) {
             state.stop = true;
+            state.finished = true;
         }
+    }
+
+    template <class Archive>
+    void serialize(Archive& archive, const std::string& name) {
+        archive.array(name + ".best", std::span(&best_, 1), {1});
+        archive.array(name + ".epochs_without_progress", std::span(&epochs_without_progress_, 1), {1});
     }
 
 private:
     std::size_t patience_;
     double min_delta_;
     double best_ = (std::numeric_limits<double>::max)();
-    std::size_t epochs_without_progress_ = 0;
+    std::uint64_t epochs_without_progress_ = 0;
 };
 
-/// A line that shows epoch, progress, loss, validation error and the time left, rewritten in place some times a second.
-class progress_bar {
+/// Remembers the model after the epoch with the lowest validation error (mean training loss, where nothing measures one) and leaves
+/// that in place of the last one at the end. Masks of a model that is pruned on the way are not part of it. One more copy of the
+/// parameters and buffers.
+class best_weights {
 public:
-    explicit progress_bar(const char* title = "", std::FILE* out = stderr) : title_(title), out_(out) {}
-
     template <class Model>
-    void on_step_end(Model&, const training_state& state) {
-        const auto now = clock::now();
+    void on_fit_begin(Model& model, const training_state& state) {
         if (state.step == 0) {
-            start_ = now;
-        } else if (std::chrono::duration<double>(now - shown_).count() > 0.1) {
-            shown_ = now;
-            print(state, state.step_in_epoch + 1, '\r');
+            best_ = (std::numeric_limits<double>::max)();
+        }
+        std::size_t count = 0;
+        for_each_float(model, [&](std::span<float> values) { count += values.size(); });
+        numbers_.resize(count);
+    }
+    template <class Model>
+    void on_epoch_end(Model& model, const training_state& state) {
+        if (detail::figure_of_merit(state) < best_) {
+            best_ = detail::figure_of_merit(state);
+            auto next = numbers_.begin();
+            for_each_float(model, [&](std::span<float> values) { next = std::copy(values.begin(), values.end(), next); });
         }
     }
     template <class Model>
-    void on_epoch_end(Model&, const training_state& state) {
-        print(state, state.step_in_epoch, '\r');
+    void on_fit_end(Model& model, const training_state& state) {
+        if (best_ < (std::numeric_limits<double>::max)() && !state.problem) {
+            const float* next = numbers_.data();
+            for_each_float(model, [&](std::span<float> values) {
+                std::copy(next, next + values.size(), values.begin());
+                next += values.size();
+            });
+        }
     }
-    template <class Model>
-    void on_fit_end(Model&, const training_state&) {
-        std::fputc('\n', out_);
-        std::fflush(out_);
+
+    double best() const noexcept { return best_; }
+
+    template <class Archive>
+    void serialize(Archive& archive, const std::string& name) {
+        if constexpr (Archive::loading) {
+            numbers_.resize(archive.length(name + ".numbers"));
+        }
+        archive.array(name + ".best", std::span(&best_, 1), {1});
+        archive.array(name + ".numbers", std::span(numbers_), {numbers_.size()});
     }
 
 private:
-    using clock = std::chrono::steady_clock;
-
-    void print(const training_state& state, std::size_t steps, char end) {
-        const double total = static_cast<double>(state.epochs * state.steps_per_epoch);
-        const double done = static_cast<double>(state.epoch * state.steps_per_epoch + steps);
-        const double elapsed = std::chrono::duration<double>(clock::now() - start_).count();
-        char bar[21] = "....................";
-        for (std::size_t i = 0; i < 20 * steps / state.steps_per_epoch; ++i) {
-            bar[i] = '=';
-        }
-        std::fprintf(out_, "\r%s epoch %zu/%zu [%s] loss %.4f", title_, state.epoch + 1, state.epochs, bar, state.mean_loss);
-        if (state.validation_error >= 0.0) {
-            std::fprintf(out_, ", errors %.2f%%", 100.0 * state.validation_error);
-        }
-        std::fprintf(out_, ", %.0f s left %c", elapsed / done * (total - done), end);
-        std::fflush(out_);
+    template <class Model, class F>
+    static void for_each_float(Model& model, const F& f) {
+        for_each_member(model, [&](const member_path&, auto& member) {
+            if constexpr (trained_member<std::remove_reference_t<decltype(member)>>) {
+                f(std::span<float>(trainable_values(member)));
+            } else if constexpr (requires { f(std::span<float>(member.values())); }) {
+                f(std::span<float>(member.values()));
+            }
+        });
     }
 
-    const char* title_;
-    std::FILE* out_;
-    clock::time_point start_ = clock::now();
-    clock::time_point shown_ = start_;
+    double best_ = (std::numeric_limits<double>::max)();
+    std::vector<float> numbers_;
+};
+
+/// Stops after the step in hand when somebody else asks for it, from any thread: a std::stop_token, or a std::atomic<bool>. Keeps a
+/// reference to a flag.
+template <class Flag>
+class cancellation {
+public:
+    explicit cancellation(const Flag& flag) : flag_(&flag) {}
+
+    template <class Model>
+    void on_step_end(Model&, training_state& state) const {
+        if constexpr (requires { flag_->stop_requested(); }) {
+            state.stop = state.stop || flag_->stop_requested();
+        } else {
+            state.stop = state.stop || flag_->load();
+        }
+    }
+
+private:
+    const Flag* flag_;
 };
 
 PARE_NAMESPACE_END

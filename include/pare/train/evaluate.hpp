@@ -11,8 +11,8 @@
 
 PARE_NAMESPACE_BEGIN
 
-/// Runs a prepared model over a data set and calls use(first index, labels, outputs [batch, outputs]) for each batch, in order.
-/// Errors: samples that do not fit the model.
+/// Runs a prepared model over a data set and calls use(first index, batch, outputs [batch, outputs]) for each batch, in order; a
+/// batch is what losses are told: a minibatch or a target_batch. Errors: samples that do not fit the model, those of the data set.
 template <class Isa, class Model, dataset Data, executor Executor, class Use>
 std::optional<error> run_over(const prepared<Isa, Model>& model, const Data& data, Executor& exec, const Use& use) {
     constexpr std::size_t batch_size = 256;
@@ -20,9 +20,8 @@ std::optional<error> run_over(const prepared<Isa, Model>& model, const Data& dat
         return problem;
     }
     const std::size_t outputs = model.output_size();
-    aligned_array<float> inputs(batch_size * model.input_size());
+    detail::batch_buffer<Data> buffer(data, batch_size);
     aligned_array<float> y(batch_size * outputs);
-    std::vector<std::int32_t> labels(batch_size);
     std::vector<std::size_t> indices(batch_size);
     workspace space = workspace_for(model, batch_size);
     for (std::size_t first = 0; first < data.size(); first += batch_size) {
@@ -30,29 +29,46 @@ std::optional<error> run_over(const prepared<Isa, Model>& model, const Data& dat
         for (std::size_t i = 0; i < batch; ++i) {
             indices[i] = first + i;
         }
-        data.fetch({indices.data(), batch}, inputs.data(), labels.data());
-        run(model, {inputs.data(), batch * model.input_size()}, {y.data(), batch * outputs}, space, exec);
-        use(first, std::span<const std::int32_t>(labels.data(), batch), matrix_view<const float>(y.data(), batch, outputs));
+        const std::span<const std::size_t> these(indices.data(), batch);
+        if (auto problem = buffer.fetch(data, these)) {
+            return problem;
+        }
+        run(model, {buffer.inputs(), batch * model.input_size()}, {y.data(), batch * outputs}, space, exec);
+        use(first, buffer.fetched(these), matrix_view<const float>(y.data(), batch, outputs));
     }
     return std::nullopt;
 }
 
+/// Gives a metric (train/metrics.hpp) what a prepared model makes of a data set, and returns it. Errors: those of run_over.
+template <class Isa, class Model, dataset Data, class Metric, executor Executor = serial_executor>
+result<Metric> evaluate(const prepared<Isa, Model>& model, const Data& data, Metric metric, Executor&& exec = {}) {
+    auto problem =
+        run_over(model, data, exec, [&](std::size_t, const auto& batch, matrix_view<const float> y) { metric.add(batch, y); });
+    return problem ? result<Metric>(*std::move(problem)) : result<Metric>(std::move(metric));
+}
+
+/// The same for a model, or a result of one, prepared on the way; one in training is frozen first.
+template <class Isa = isa::native, class Model, dataset Data, class Metric, executor Executor = serial_executor>
+result<Metric> evaluate(const Model& model, const Data& data, Metric metric, Executor&& exec = {}) {
+    return and_then(prepare<Isa>(freeze(model)), [&](const auto& ready) { return evaluate(ready, data, std::move(metric), exec); });
+}
+
 /// How many samples a prepared model puts into the wrong class: the greatest output, the first of equals, is not at the label or is
 /// NaN. Errors: samples that do not fit the model.
-template <class Isa, class Model, dataset Data, executor Executor = serial_executor>
+template <class Isa, class Model, labelled_dataset Data, executor Executor = serial_executor>
 result<std::size_t> count_errors(const prepared<Isa, Model>& model, const Data& data, Executor&& exec = {}) {
     std::size_t errors = 0;
-    auto problem = run_over(model, data, exec, [&](std::size_t, auto labels, auto y) {
+    auto problem = run_over(model, data, exec, [&](std::size_t, const minibatch& batch, auto y) {
         for (std::size_t i = 0; i < y.rows; ++i) {
             const auto best = std::max_element(y.row(i), y.row(i) + y.columns) - y.row(i);
-            errors += best != labels[i] || is_nan(y.row(i)[best]) ? 1u : 0u;
+            errors += best != batch.labels[i] || is_nan(y.row(i)[best]) ? 1u : 0u;
         }
     });
     return problem ? result<std::size_t>(*std::move(problem)) : result<std::size_t>(errors);
 }
 
 /// The same for a model, or a result of one, prepared on the way; one in training is frozen first.
-template <class Isa = isa::native, class Model, dataset Data, executor Executor = serial_executor>
+template <class Isa = isa::native, class Model, labelled_dataset Data, executor Executor = serial_executor>
 result<std::size_t> count_errors(const Model& model, const Data& data, Executor&& exec = {}) {
     return and_then(prepare<Isa>(freeze(model)), [&](const auto& ready) { return count_errors(ready, data, exec); });
 }

@@ -9,6 +9,7 @@
 #include <pare/core/random.hpp>
 #include <pare/kernels/elementwise.hpp>
 #include <pare/nn/training.hpp>
+#include <pare/train/clipping.hpp>
 #include <pare/train/dataset.hpp>
 #include <pare/train/hooks.hpp>
 #include <pare/types/quantization.hpp>
@@ -19,10 +20,13 @@ struct fit_options {
     std::size_t epochs = 10;
     std::size_t batch_size = 64;
     seed shuffle_seed{0};
+    bool shuffle = true;                 // else samples come in the order of their numbers
+    float largest_gradient = 0.0f;       // gradients are clamped to +- this, where it is not 0
+    float largest_gradient_norm = 0.0f;  // and scaled so that the norm of all together is at most this
 };
 
 struct fit_report {
-    std::size_t epochs = 0;
+    std::size_t epochs = 0;  // whole ones
     std::size_t steps = 0;
     double mean_loss = 0.0;  // of the last epoch
 };
@@ -73,6 +77,40 @@ inline bool all_finite(std::span<const float> values) noexcept {
     return finite;
 }
 
+/// Whether a model can learn from a data set with this loss.
+template <class Data, class Loss, class Shape>
+std::optional<error> training_problem(const Data& data, const Loss& loss, const fit_options& options, const Shape& input,
+                                      std::size_t outputs) {
+    if (data.size() == 0 || options.batch_size == 0) {
+        return error{error_code::invalid_argument,
+                     sentence("fit: expected at least one sample and a batch size of at least 1, got ", std::size_t{data.size()},
+                              " samples and a batch size of ", options.batch_size)};
+    }
+    if (auto problem = shape_problem("fit", data, input)) {
+        return problem;
+    }
+    if constexpr (labelled_dataset<Data>) {
+        if (data.classes() > outputs) {
+            return error{error_code::invalid_argument, sentence("fit: the model gives ", outputs, " outputs; the data has ",
+                                                                std::size_t{data.classes()}, " classes")};
+        }
+    } else if (data.targets() != outputs) {
+        return error{error_code::invalid_argument, sentence("fit: the model gives ", outputs, " outputs; a sample of the data has ",
+                                                            std::size_t{data.targets()}, " targets")};
+    }
+    for (const float limit : {options.largest_gradient, options.largest_gradient_norm}) {
+        if (!is_finite(limit) || limit < 0.0f) {
+            return error{error_code::invalid_argument,
+                         sentence("fit: expected limits of gradients that are above 0, or 0 for none; got ", limit)};
+        }
+    }
+    if constexpr (requires { loss.problem(data.size(), outputs); }) {
+        return loss.problem(data.size(), outputs);
+    } else {
+        return std::nullopt;
+    }
+}
+
 /// The training loop of fit().
 template <class Isa, class Model, class Data, class Loss, class Optimizer, class... Extras>
 result<fit_report> train(Model& model, const Data& data, const Loss& loss, const Optimizer& optimizer, const fit_options& options,
@@ -80,42 +118,20 @@ result<fit_report> train(Model& model, const Data& data, const Loss& loss, const
     serial_executor serial;
     auto& exec = first_executor(extras..., serial);
     const auto sample = model.plan().input_shape();
-    const std::size_t classes = model.plan().output_shape(sample).size();
-    if (data.size() == 0 || options.batch_size == 0) {
-        return error{error_code::invalid_argument,
-                     sentence("fit: expected at least one sample and a batch size of at least 1, got ", std::size_t{data.size()},
-                              " samples and a batch size of ", options.batch_size)};
-    }
-    if (auto problem = shape_problem("fit", data, sample)) {
+    const auto output = model.plan().output_shape(sample);
+    if (auto problem = training_problem(data, loss, options, sample, output.size())) {
         return *std::move(problem);
     }
-    if (data.classes() > classes) {
-        return error{error_code::invalid_argument, sentence("fit: the model gives ", classes, " outputs; the data has ",
-                                                            std::size_t{data.classes()}, " classes")};
-    }
-    if constexpr (requires { loss.problem(data.size(), classes); }) {
-        if (auto problem = loss.problem(data.size(), classes)) {
-            return *std::move(problem);
-        }
-    }
-
-    std::vector<std::span<float>> parameters;
-    for_each_member(model, [&](const member_path&, auto& member) {
-        if constexpr (trained_member<std::remove_reference_t<decltype(member)>>) {
-            parameters.push_back(trainable_values(member));
-        }
-    });
     const std::size_t parameter_count = pare::parameter_count(model);
     const std::size_t batch_size = (std::min)(options.batch_size, std::size_t{data.size()});
-    const auto output = model.plan().output_shape(sample);
     aligned_array<float> gradient(parameter_count);
     aligned_array<float> slots(parameter_count * Optimizer::slots);
-    aligned_array<float> inputs(batch_size * sample.size());
+    batch_buffer<Data> buffer(data, batch_size);
     aligned_array<float> saved(saved_floats(model, batch_size, sample));
-    aligned_array<float> outputs(batch_size * classes);
-    aligned_array<float> output_gradient(batch_size * classes);
-    std::vector<std::int32_t> labels(batch_size);
+    aligned_array<float> outputs(batch_size * output.size());
+    aligned_array<float> output_gradient(batch_size * output.size());
     std::vector<std::size_t> order(data.size());
+    gradient_clipping<Isa> clipping(options.largest_gradient, options.largest_gradient_norm, parameter_count);
     workspace scratch(training_scratch_bytes<Isa>(model, batch_size, sample));
     context<Isa, std::remove_reference_t<decltype(exec)>> ctx{exec, scratch.scratch()};
 
@@ -126,26 +142,41 @@ result<fit_report> train(Model& model, const Data& data, const Loss& loss, const
     };
     state.epochs = options.epochs;
     state.steps_per_epoch = (data.size() + batch_size - 1) / batch_size;
-    for (; state.epoch < options.epochs && !state.stop && !state.problem; ++state.epoch) {
+    state.samples = data.size();
+    state.batch_size = batch_size;
+    state.shuffle_seed = options.shuffle_seed;
+    state.slots = {slots.data(), slots.size()};
+    (call_on_fit_begin(extras, model, state), ...);
+    std::vector<std::span<float>> parameters;
+    for_each_member(model, [&](const member_path&, auto& member) {
+        if constexpr (trained_member<std::remove_reference_t<decltype(member)>>) {
+            parameters.push_back(trainable_values(member));
+        }
+    });
+    while (state.epoch < options.epochs && !state.stop && !state.problem) {
         for (std::size_t i = 0; i < order.size(); ++i) {
             order[i] = i;
         }
-        shuffle(order, random_numbers(options.shuffle_seed, (std::uint64_t{1} << 32) + state.epoch));
-        double loss_sum = 0.0;
-        for (state.step_in_epoch = 0; state.step_in_epoch < state.steps_per_epoch && !state.stop && !state.problem;
-             ++state.step_in_epoch, ++state.step) {
+        if (options.shuffle) {
+            shuffle(order, random_numbers(options.shuffle_seed, (std::uint64_t{1} << 32) + state.epoch));
+        }
+        for (; state.step_in_epoch < state.steps_per_epoch && !state.stop && !state.problem; ++state.step_in_epoch, ++state.step) {
             const std::size_t first = state.step_in_epoch * batch_size;
             const std::size_t batch = (std::min)(batch_size, order.size() - first);
             (call_on_step_begin(extras, model, state), ...);
 
             const std::span<const std::size_t> indices(order.data() + first, batch);
-            data.fetch(indices, inputs.data(), labels.data());
-            const auto x = batch_of(static_cast<const float*>(inputs.data()), batch, sample);
+            if (auto problem = buffer.fetch(data, indices)) {
+                state.problem = std::move(problem);
+                break;
+            }
+            const random_numbers augmentation(options.shuffle_seed, (std::uint64_t{1} << 34) + state.step);
+            (call_augment(extras, batch_of(buffer.inputs(), batch, data.sample_shape()), augmentation), ...);
+            const auto x = batch_of(static_cast<const float*>(buffer.inputs()), batch, sample);
             ctx.random = random_numbers(options.shuffle_seed, (std::uint64_t{1} << 33) + state.step);
             pare::forward_training(model, ctx, x, batch_of(outputs.data(), batch, output), {saved.data(), saved.size()});
-            const double batch_loss =
-                loss(matrix_view<const float>(outputs.data(), batch, classes), minibatch{indices, {labels.data(), batch}},
-                     matrix_view<float>(output_gradient.data(), batch, classes));
+            const double batch_loss = loss(matrix_view<const float>(outputs.data(), batch, output.size()), buffer.fetched(indices),
+                                           matrix_view<float>(output_gradient.data(), batch, output.size()));
             if (!is_finite(static_cast<float>(batch_loss))) {
                 state.problem = diverged("a loss that is NaN or infinite");
                 break;
@@ -154,22 +185,27 @@ result<fit_report> train(Model& model, const Data& data, const Loss& loss, const
                            batch_of(static_cast<const float*>(output_gradient.data()), batch, output),
                            batch_of(static_cast<float*>(nullptr), batch, sample), {gradient.data(), gradient.size()},
                            {saved.data(), saved.size()});
+            clipping(exec, {gradient.data(), gradient.size()});
             std::size_t offset = 0;
             for (const auto& w : parameters) {
                 update<Isa>(exec, optimizer, w, gradient.data() + offset, slots.data() + offset, parameter_count, state.step + 1);
                 offset += w.size();
             }
 
-            loss_sum += batch_loss * static_cast<double>(batch);
-            state.mean_loss = loss_sum / static_cast<double>(first + batch);
+            state.loss_sum += batch_loss * static_cast<double>(batch);
+            state.mean_loss = state.loss_sum / static_cast<double>(first + batch);
             (call_on_step_end(extras, model, state), ...);
         }
         if (!state.problem && !std::ranges::all_of(parameters, all_finite)) {
             state.problem = diverged("a parameter that is NaN or infinite");
         }
-        if (!state.problem) {
-            (call_on_epoch_end(extras, model, state), ...);
+        if (state.problem || state.step_in_epoch < state.steps_per_epoch) {
+            break;  // an epoch that was stopped has not ended
         }
+        (call_on_epoch_end(extras, model, state), ...);
+        ++state.epoch;
+        state.step_in_epoch = 0;
+        state.loss_sum = 0.0;
     }
     (call_on_fit_end(extras, model, state), ...);
     if (state.problem) {
@@ -183,24 +219,32 @@ result<fit_report> train(Model& model, const Data& data, const Loss& loss, const
 /// Trains a model: for each mini-batch of the shuffled data forward, loss, backward and a step of the optimizer. `extras` are
 /// callbacks, and at most one executor, in any order; a callback has any of the functions
 ///
+///     on_fit_begin(model, training_state&)       before the first step
 ///     on_step_begin(model, training_state&)      before the forward pass
 ///     on_step_end(model, training_state&)        after the update
-///     on_epoch_end(model, training_state&)
+///     on_epoch_end(model, training_state&)       of a whole epoch
 ///     on_fit_end(model, training_state&)
+///     augment(x, random_numbers) const           changes the inputs of a batch, [batch, ...] in the shape of the data's samples
 ///
 /// The result depends on the model, the data, the options and the instruction set alone, to the bit: not on the executor. Memory:
 /// see training_memory_of(), allocated before the first step. Errors: an empty data set or batch, shapes that do not fit the model,
-/// a loss or (looked at after each epoch) parameters that are not finite.
+/// samples that cannot be fetched, a loss or (looked at after each epoch) parameters that are not finite.
 template <class Isa = isa::native, class Model, dataset Data, class Loss, class Optimizer, class... Extras>
 result<fit_report> fit(Model& model, const Data& data, const Loss& loss, const Optimizer& optimizer,
                        const fit_options& options = {}, Extras&&... extras) {
+    using batch = typename detail::batch_buffer<Data>::batch;
+    using images = decltype(batch_of(static_cast<float*>(nullptr), 0, data.sample_shape()));
     constexpr bool trainable = is_trainable<Model>;
-    constexpr bool known = (detail::is_extra<std::remove_reference_t<Extras>, Model> && ...);
+    constexpr bool known = (detail::is_extra<std::remove_reference_t<Extras>, Model, images> && ...);
+    constexpr bool fits = requires(const batch& b) {
+        loss(matrix_view<const float>(), b, matrix_view<float>());
+    };
     static_assert(trainable, "pare: fit() trains float weights; this storage cannot be trained");
     static_assert(known,
                   "pare: fit() takes executors and callbacks; a callback has at least one of on_step_begin, on_step_end, "
-                  "on_epoch_end, on_fit_end");
-    if constexpr (trainable && known) {
+                  "on_epoch_end, on_fit_end, on_fit_begin, augment");
+    static_assert(fits, "pare: this loss takes labels and the data has targets, or the other way round");
+    if constexpr (trainable && known && fits) {
         return detail::train<Isa>(model, data, loss, optimizer, options, extras...);
     } else {
         return error{};

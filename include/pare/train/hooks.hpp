@@ -3,8 +3,10 @@
 
 #include <cstddef>
 #include <optional>
+#include <span>
 
 #include <pare/core/executor.hpp>
+#include <pare/core/random.hpp>
 #include <pare/core/result.hpp>
 
 PARE_NAMESPACE_BEGIN
@@ -17,10 +19,19 @@ struct training_state {
     std::size_t step = 0;  // from 0, over all epochs
     std::size_t step_in_epoch = 0;
     std::size_t steps_per_epoch = 0;
+    double loss_sum = 0.0;           // over the samples of this epoch, so far
     double mean_loss = 0.0;          // of this epoch, so far
-    double validation_error = -1.0;  // the fraction of errors, where a callback measures it
+    double validation_error = -1.0;  // the fraction of errors, or a loss, where a callback measures it
+    bool validation_is_loss = false;
     bool stop = false;
+    bool finished = false;  // with stop: the training is complete, and is not taken up again
     std::optional<error> problem;
+
+    // What, besides the model, decides how the run goes on: for whoever saves and restores it.
+    std::size_t samples = 0;
+    std::size_t batch_size = 0;
+    seed shuffle_seed{};
+    std::span<float> slots;  // the optimizer's
 };
 
 namespace detail {
@@ -36,16 +47,30 @@ namespace detail {
             callback.hook(model, state);                                                 \
         }                                                                                \
     }
+PARE_CALLBACK_HOOK(on_fit_begin)
 PARE_CALLBACK_HOOK(on_step_begin)
 PARE_CALLBACK_HOOK(on_step_end)
 PARE_CALLBACK_HOOK(on_epoch_end)
 PARE_CALLBACK_HOOK(on_fit_end)
 #undef PARE_CALLBACK_HOOK
 
+/// Something that changes the inputs of a batch before the step: augment(x [batch, ...], random numbers of this step).
+template <class T, class X>
+concept augments = requires(const T& t, const X& x, const random_numbers& random) {
+    t.augment(x, random);
+};
+template <class T, class X>
+void call_augment(const T& t, const X& x, const random_numbers& random) {
+    if constexpr (augments<T, X>) {
+        t.augment(x, random);
+    }
+}
+
 /// What may stand behind the options of fit.
-template <class T, class Model>
-inline constexpr bool is_extra = executor<T> || has_on_step_begin<T, Model> || has_on_step_end<T, Model> ||
-                                 has_on_epoch_end<T, Model> || has_on_fit_end<T, Model>;
+template <class T, class Model, class X>
+inline constexpr bool is_extra =
+    executor<T> || has_on_fit_begin<T, Model> || has_on_step_begin<T, Model> || has_on_step_end<T, Model> ||
+    has_on_epoch_end<T, Model> || has_on_fit_end<T, Model> || augments<T, X>;
 
 /// The first executor of a list that ends with one.
 template <class First, class... Rest>

@@ -1,0 +1,84 @@
+#ifndef PARE_TRAIN_CLIPPING_HPP
+#define PARE_TRAIN_CLIPPING_HPP
+
+#include <cmath>
+#include <span>
+#include <vector>
+
+#include <pare/kernels/elementwise.hpp>
+
+PARE_NAMESPACE_BEGIN
+
+namespace detail {
+
+/// Keeps gradients small: each to [-largest, largest], then all together times min(1, largest_norm / norm). 0 is no limit.
+/// torch.nn.utils.clip_grad_value_, clip_grad_norm_. Sums in one order, whatever the executor.
+template <class Isa>
+class gradient_clipping {
+public:
+    gradient_clipping(float largest, float largest_norm, std::size_t count)
+        : largest_(largest), largest_norm_(largest_norm), sums_(largest_norm > 0.0f ? tasks(count) : 0) {}
+
+    template <class Executor>
+    void operator()(Executor& exec, std::span<float> g) {
+        using V = simd::ops<Isa>;
+        if (largest_ > 0.0f) {
+            const auto most = V::set(largest_);
+            const auto least = V::set(-largest_);
+            kernels::transform<Isa>(
+                exec, g.size(), g.data(), [&](auto v) { return V::maximum(least, V::minimum(most, v)); }, g.data());
+        }
+        if (largest_norm_ > 0.0f) {
+            exec.for_each(sums_.size(), [&](std::size_t task) {
+                const std::size_t first = task * kernels::elementwise_task;
+                sums_[task] = sum_of_squares(g.data() + first, (std::min)(kernels::elementwise_task, g.size() - first));
+            });
+            double sum = 0.0;
+            for (const double s : sums_) {
+                sum += s;
+            }
+            const double norm = std::sqrt(sum) + 1e-6;  // as PyTorch adds
+            if (!(norm <= static_cast<double>(largest_norm_))) {
+                const auto factor = V::set(static_cast<float>(static_cast<double>(largest_norm_) / norm));
+                kernels::transform<Isa>(
+                    exec, g.size(), g.data(), [&](auto v) { return v * factor; }, g.data());
+            }
+        }
+    }
+
+private:
+    static std::size_t tasks(std::size_t count) noexcept {
+        return (count + kernels::elementwise_task - 1) / kernels::elementwise_task;
+    }
+
+    static double sum_of_squares(const float* g, std::size_t n) noexcept {
+        using V = simd::ops<Isa>;
+        auto squares = V::set(0.0f);
+        std::size_t i = 0;
+        for (; i + V::lanes <= n; i += V::lanes) {
+            const auto v = V::load(g + i);
+            squares = V::fma(v, v, squares);
+        }
+        if (i < n) {
+            const auto v = V::load_partial(g + i, n - i);
+            squares = V::fma(v, v, squares);
+        }
+        float lanes[V::lanes];
+        V::store(lanes, squares);
+        double sum = 0.0;
+        for (const float lane : lanes) {
+            sum += static_cast<double>(lane);
+        }
+        return sum;
+    }
+
+    float largest_;
+    float largest_norm_;
+    std::vector<double> sums_;
+};
+
+}  // namespace detail
+
+PARE_NAMESPACE_END
+
+#endif

@@ -1,0 +1,166 @@
+#include <pare/io/checkpoint.hpp>
+
+#include <cstdio>
+
+#include <pare/core/thread_pool.hpp>
+#include <pare/pare.hpp>
+#include <pare/prune.hpp>
+
+#include "../catch.hpp"
+#include "../toy_data.hpp"
+
+using namespace pare;
+
+namespace {
+
+const std::string path = "pare_test_checkpoint.safetensors";
+
+struct stop_at {
+    std::size_t step;
+    void on_step_end(auto&, training_state& state) const { state.stop = state.stop || state.step == step; }
+};
+
+/// A layer that draws random numbers in training, as dropout does, and keeps a buffer, as batch normalization does.
+struct noisy {
+    buffer<float, 1> steps;
+
+    static constexpr keeps_shape plan() noexcept { return {}; }
+    template <class Context, std::size_t... E>
+    void forward(Context&, tensor_view<const float, E...> x, tensor_view<float, E...> y) const noexcept {
+        std::copy(x.begin(), x.end(), y.begin());
+    }
+    template <class Context, std::size_t... E>
+    void forward_training(Context& ctx, tensor_view<const float, E...> x, tensor_view<float, E...> y, std::span<float>) noexcept {
+        steps(0) += 1.0f;
+        for (std::size_t i = 0; i < x.size(); ++i) {
+            y.data()[i] = x.data()[i] + 0.1f * ctx.random.normal(i) + 0.001f * steps(0);
+        }
+    }
+    template <class Context, std::size_t... E>
+    void backward(Context&, tensor_view<const float, E...>, tensor_view<const float, E...>, tensor_view<const float, E...> dy,
+                  tensor_view<float, E...> dx, std::span<float>, std::span<const float>) const noexcept {
+        std::copy(dy.begin(), dy.end(), dx.begin());
+    }
+    template <class Self, class F>
+    static void members(Self& self, F&& f) {
+        f("steps", self.steps);
+    }
+};
+
+auto fresh_network() {
+    return initialized(sequential(dense<2, 16>(), noisy(), relu(), dense<16, 4>()), he_normal{}, seed{1});
+}
+
+const fit_options options{.epochs = 6, .batch_size = 32, .shuffle_seed = seed{3}, .largest_gradient_norm = 1.0f};
+const auto optimizer = scheduled(adam{.learning_rate = 1e-2f}, warm_up{10, cosine_decay{.steps = 50}});
+
+/// The model as a file, without what belongs to the run.
+template <class Model>
+io::bytes saved(const Model& model) {
+    const std::string file = "pare_test_checkpoint_model.safetensors";
+    REQUIRE_FALSE(save(model, file));
+    auto content = io::read_file(file).value();
+    std::remove(file.c_str());
+    return content;
+}
+
+}  // namespace
+
+TEST_CASE("a run that was stopped anywhere goes on to the same bits") {
+    const auto data = quarters(300);  // ten steps, the last of 12 samples
+    const auto test = quarters(100, 1);
+    auto whole = fresh_network();
+    early_stopping patience(50);
+    best_weights best;
+    REQUIRE(fit(whole, data, cross_entropy{}, optimizer, options, validation(test), patience, best));
+    const auto expected = saved(whole);
+    for (const std::size_t step : {0u, 8u, 9u, 10u, 31u, 59u}) {
+        std::remove(path.c_str());
+        thread_pool pool(2);
+        for (int part = 0; part < 2; ++part) {
+            CAPTURE(step, part);
+            auto net = fresh_network();  // a new process knows nothing but the file
+            early_stopping other_patience(50);
+            best_weights other_best;
+            const stop_at stop{part == 0 ? step : 1000000};
+            const auto report = fit(net, data, cross_entropy{}, optimizer, options, pool, validation(test), other_patience,
+                                    other_best, stop, io::checkpoint(path, {}, other_patience, other_best));
+            REQUIRE(report);
+            CHECK(report->steps == (part == 0 ? step + 1 : 60));
+            if (part == 1) {
+                CHECK(saved(net) == expected);
+                CHECK(other_best.best() == best.best());
+            }
+        }
+    }
+    std::remove(path.c_str());
+}
+
+TEST_CASE("a run that ended early has ended when it is taken up again, and one with more epochs goes on") {
+    const auto data = quarters(100);
+    std::remove(path.c_str());
+    for (int part = 0; part < 2; ++part) {
+        auto net = fresh_network();
+        early_stopping patience(2, 1e9);
+        const auto report = fit(net, data, cross_entropy{}, sgd{}, options, patience, io::checkpoint(path, {}, patience));
+        REQUIRE(report);
+        CHECK(report->epochs == 3);
+    }
+    std::remove(path.c_str());
+    auto more = options;
+    for (const std::size_t epochs : {2u, 3u}) {
+        more.epochs = epochs;
+        auto net = fresh_network();
+        CHECK(fit(net, data, cross_entropy{}, sgd{}, more, io::checkpoint(path))->steps == 4 * epochs);
+    }
+    auto loaded = fresh_network();
+    CHECK_FALSE(load(loaded, path));  // a checkpoint is a file of the model too
+    std::remove(path.c_str());
+}
+
+TEST_CASE("masks of a run that prunes are taken up again") {
+    const auto data = quarters(300);
+    const auto pruned = [&](std::size_t step) {
+        return prune(fresh_network(), data, cross_entropy{}, optimizer, magnitude{}, unstructured{},
+                     polynomial_decay{.final_sparsity = 0.6, .end_step = 40, .frequency = 7}, options, stop_at{step},
+                     io::checkpoint(path, {.every_epochs = 0, .every_steps = 13}));
+    };
+    std::remove(path.c_str());
+    const auto whole = pruned(1000);
+    std::remove(path.c_str());
+    REQUIRE(pruned(24));
+    const auto resumed = pruned(1000);
+    REQUIRE(resumed);
+    CHECK(saved(*resumed) == saved(*whole));
+    std::remove(path.c_str());
+}
+
+TEST_CASE("a checkpoint of another run, or one that is damaged, is an error, and the model stays as it was") {
+    const auto data = quarters(300);
+    std::remove(path.c_str());
+    auto net = fresh_network();
+    REQUIRE(fit(net, data, cross_entropy{}, adam{}, {.epochs = 1}, io::checkpoint(path)));
+    const auto good = io::read_file(path).value();
+    const auto message = [&](const auto& other_data, const auto& other_optimizer, const fit_options& o) {
+        auto other = fresh_network();
+        const auto before = saved(other);
+        const auto report = fit(other, other_data, cross_entropy{}, other_optimizer, o, io::checkpoint(path));
+        REQUIRE_FALSE(report);
+        CHECK(saved(other) == before);
+        CHECK(io::read_file(path).value() == good);
+        return report.error().message;
+    };
+    CHECK(message(quarters(301), adam{}, {}) == path +
+                                                    ": tensor \"training.run\": expected 301 samples in batches of 64 and seed 0, "
+                                                    "found 300 samples in batches of 64 and seed 0");
+    CHECK_THAT(message(data, adam{}, {.batch_size = 10}), ContainsSubstring("in batches of 10"));
+    CHECK_THAT(message(data, sgd{}, {}), ContainsSubstring("tensor \"training.slots\": expected F32 ["));
+    auto cut = good;
+    cut.resize(good.size() / 2);
+    REQUIRE_FALSE(io::write_file(path, cut));
+    CHECK_THAT(fit(net, data, cross_entropy{}, adam{}, {}, io::checkpoint(path)).error().message, ContainsSubstring(path + ": "));
+    CHECK(io::read_file(path).value() == cut);
+    std::remove(path.c_str());
+    CHECK_THAT(fit(net, data, cross_entropy{}, adam{}, {.epochs = 1}, io::checkpoint("no-such-directory/" + path)).error().message,
+               ContainsSubstring("expected a place that can be written"));
+}
