@@ -2,7 +2,6 @@
 #define PARE_IO_CHECKPOINT_HPP
 
 #include <array>
-#include <filesystem>
 #include <tuple>
 
 #include <pare/io/model.hpp>
@@ -38,8 +37,7 @@ public:
 
     template <class Model>
     void on_fit_begin(Model& model, training_state& state) {
-        std::error_code unknown;
-        if (!std::filesystem::exists(path_, unknown) && !unknown) {
+        if (is_missing(path_)) {
             return;
         }
         const auto file = safetensors::read(path_);

@@ -4,14 +4,14 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <filesystem>
 #include <optional>
 #include <string>
-#include <system_error>
 #include <vector>
 
 #if defined(_WIN32)
 #include <io.h>
+
+#include <filesystem>
 #elif __has_include(<unistd.h>)
 #include <fcntl.h>
 #include <unistd.h>
@@ -44,6 +44,16 @@ inline result<bytes> read_file(const std::string& path) {
     return content;
 }
 
+/// Whether there is no file of this name; one that is there but cannot be read is not missing.
+inline bool is_missing(const std::string& path) {
+    std::FILE* const file = std::fopen(path.c_str(), "rb");
+    if (file == nullptr) {
+        return errno == ENOENT;
+    }
+    std::fclose(file);
+    return false;
+}
+
 namespace detail {
 
 /// Hands what was written to the disk itself, where the system has a call for that.
@@ -60,7 +70,19 @@ inline bool flush_to_disk(std::FILE* file) noexcept {
 #endif
 }
 
-/// The same for the entry of a new name in its directory; a system that cannot do that has no call for it.
+/// Gives a file the name of another, which it replaces.
+inline bool rename_over(const std::string& from, const std::string& to) {
+#if defined(_WIN32)
+    std::error_code failed;  // std::rename does not replace there
+    std::filesystem::rename(from, to, failed);
+    errno = failed ? EACCES : errno;
+    return !failed;
+#else
+    return std::rename(from.c_str(), to.c_str()) == 0;
+#endif
+}
+
+/// Hands the entry of a new name in its directory to the disk; a system that cannot do that has no call for it.
 inline void flush_directory_of(const std::string& path) noexcept {
 #if !defined(_WIN32) && __has_include(<unistd.h>)
     const std::size_t slash = path.rfind('/');
@@ -95,11 +117,10 @@ inline void flush_directory_of(const std::string& path) noexcept {
         std::remove(part.c_str());
         return problem("writing", std::strerror(written ? errno : reason));
     }
-    std::error_code failed;
-    std::filesystem::rename(part, path, failed);  // replaces a file on every system, unlike std::rename
-    if (failed) {
+    if (!detail::rename_over(part, path)) {
+        const int failed = errno;
         std::remove(part.c_str());
-        return problem("renaming", failed.message());
+        return problem("renaming", std::strerror(failed));
     }
     detail::flush_directory_of(path);
     return std::nullopt;

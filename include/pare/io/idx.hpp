@@ -96,11 +96,7 @@ template <class Read>
 result<labeled_data<std::uint8_t, dyn, dyn>> load_mnist(const std::string& directory, const std::string& part, Read&& read) {
     const auto path = [&](const char* kind) {
         const std::string plain = directory + "/" + part + "-" + kind + "-ubyte";
-        const auto exists = [](const std::string& name) {
-            std::FILE* const file = std::fopen(name.c_str(), "rb");
-            return file != nullptr && std::fclose(file) == 0;
-        };
-        return exists(plain) || !exists(plain + ".gz") ? plain : plain + ".gz";
+        return is_missing(plain) && !is_missing(plain + ".gz") ? plain + ".gz" : plain;
     };
     return load_idx(path("images-idx3"), path("labels-idx1"), read);
 }

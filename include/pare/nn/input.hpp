@@ -16,7 +16,7 @@ struct input_plan {
     constexpr extents<E...> input_shape() const noexcept { return shape; }
 
     template <std::size_t... N>
-    constexpr extents<E...> output_shape(const extents<N...>& input) const noexcept {
+    constexpr extents<E...> output_shape([[maybe_unused]] const extents<N...>& input) const noexcept {
         constexpr std::size_t given = static_size(extents<N...>{}), taken = static_size(extents<E...>{});
         static_assert(given == taken || given == dyn || taken == dyn,
                       "pare: the samples must have as many numbers as input<...> says");
