@@ -188,6 +188,7 @@ int main() {
     digest_function("gelu_tanh", [](auto x) { return kernels::gelu_tanh_function{}.value<test_isa>(x); });
     digest_function("elu", [](auto x) { return kernels::elu_function{}.value<test_isa>(x); });
     digest_function("hard_swish", [](auto x) { return kernels::hard_swish_function{}.value<test_isa>(x); });
+    digest_gemm<std::uint8_t>("gemm u8s8 2x5x140001", 2, 5, 140001, -127);
     digest_convolution<std::uint8_t>("conv 3x3 in 3 groups u8s8", {9, 11, 21, 51, 3, 3, 1, 2, 1, 1, 1, 2, 3});
     digest_convolution<std::int8_t>("conv 3x3 in 3 groups s8s8", {9, 11, 21, 51, 3, 3, 1, 2, 1, 1, 1, 2, 3});
     digest_convolution<std::uint8_t>("depthwise 5x3 u8s8", {12, 31, 37, 74, 5, 3, 1, 2, 2, 1, 1, 1, 37});

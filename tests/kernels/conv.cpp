@@ -115,6 +115,11 @@ TEST_CASE("convolutions of floats are as close to the exact ones as float allows
     }
 }
 
+TEST_CASE("convolutions see more than sums of 32 bits hold") {
+    serial_executor serial;
+    check_bytes<std::uint8_t>({9, 10, 900, 3, 9, 9, 1, 1, 0, 0, 1, 1}, serial);
+}
+
 TEST_CASE("a kernel larger than its image has no output") {
     CHECK(convolution{.height = 1, .width = 8, .kernel_height = 3, .kernel_width = 3}.output_pixels() == 0);
     CHECK(convolution{.height = 2, .width = 8, .kernel_height = 3, .stride_height = 2}.output_pixels() == 0);

@@ -165,6 +165,45 @@ TEST_CASE("gemm_int8 is exact at the extremes of its operands") {
     }
 }
 
+TEST_CASE("gemm_int8 is exact where sums leave 32 bits, and saturates where they are stored so") {
+    serial_executor serial;
+    const auto check_deep = [&]<class A>(A, std::size_t k, int activation, int weight) {
+        const shape s = {3, 17, k};
+        const random_numbers random(seed{13}, k);
+        std::vector<A> a(s.m * k, static_cast<A>(activation));
+        std::vector<std::int8_t> w(s.n * k, static_cast<std::int8_t>(weight));
+        for (std::size_t i = 0; i < k; ++i) {  // a row and a column of any numbers
+            a[i] = static_cast<A>(random.words(i)[0]);
+            w[i] = static_cast<std::int8_t>(random.words(i)[1]);
+        }
+        const packed_weights<test_isa> packed(w.data(), s.n, k);
+        const std::vector<float> row_scales(s.m, 0.01f), scales(s.n, 0.003f), bias(s.n, 0.25f);
+        const std::vector<std::int32_t> zero_points(s.m, 5);
+        const kernels::dequantize dequantize = {row_scales.data(), zero_points.data(), scales.data(), packed.view.column_sums};
+        const kernels::add_bias add = {bias.data()};
+        std::vector<float> y(s.m * s.n), expected_y(y.size());
+        std::vector<std::int32_t> c(y.size()), expected_c(y.size());
+        kernels::gemm_int8<test_isa>(serial, s.m, a.data(), k, packed.view, kernels::epilogue<std::int32_t>(c.data(), s.n));
+        kernels::gemm_int8<test_isa>(
+            serial, s.m, a.data(), k, packed.view,
+            kernels::epilogue<float, kernels::dequantize, kernels::add_bias>(y.data(), s.n, dequantize, add));
+        const matrix_view<const A> left(a.data(), s.m, k);
+        const matrix_view<const std::int8_t> right(w.data(), s.n, k);
+        kernels::reference::multiply<std::int64_t>(left, right, matrix_view<std::int32_t>(expected_c.data(), s.m, s.n));
+        kernels::reference::multiply<std::int64_t>(left, right, matrix_view<float>(expected_y.data(), s.m, s.n), dequantize, add);
+        CHECK(c == expected_c);
+        CHECK(y == expected_y);
+        const std::int64_t exact = std::int64_t{activation} * weight * static_cast<std::int64_t>(k);
+        CHECK(c.back() == std::clamp<std::int64_t>(exact, INT32_MIN, INT32_MAX));
+    };
+    for (const std::size_t k : {65794u, 70000u, 140000u, 300001u}) {
+        check_deep(std::uint8_t{}, k, 255, -127);
+    }
+    check_deep(std::uint8_t{}, 140000, 255, 127);
+    check_deep(std::int8_t{}, 140000, -128, -128);
+    check_deep(simd::ops<test_isa>::activation{}, 70000, 100, -128);
+}
+
 TEST_CASE("gemm_int8 gives the same bits on any number of threads") {
     for (const std::size_t threads : {2u, 3u, 5u}) {
         thread_pool pool(threads);

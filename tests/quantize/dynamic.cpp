@@ -100,11 +100,33 @@ TEST_CASE("weights that are no numbers are an error that names them") {
     CHECK_THAT(quantize_dynamic(net).error().message, ContainsSubstring("found an infinity at row 1, column 1"));
 }
 
-TEST_CASE("a layer too deep for exact sums is an error") {
-    const auto net = sequential(dense<65794, 1>());
-    CHECK(quantize_dynamic(net).error().message ==
-          "quantize_dynamic: 0.weight: expected at most 65793 inputs, so that sums of products fit 32 bits; found 65794");
-    CHECK(quantize_dynamic(sequential(dense<65793, 1>())));
+TEST_CASE("a layer whose sums do not fit 32 bits is as exact as any other") {
+    auto net = sequential(dense<140000, 2>());
+    auto& w = std::get<0>(net.layers).weights.values;
+    for (std::size_t i = 0; i < w.size(); ++i) {
+        w[i] = i < 140000 ? 1.0f : 0.5f;
+    }
+    const auto q = quantize_dynamic(net);
+    REQUIRE(q);
+    const auto ready = prepare<isa::native>(*q);
+    auto space = workspace_for(ready, 1);
+    const std::vector<float> x(140000, 1.0f);
+    std::vector<float> y(2);
+    run(ready, x, y, space);  // sums of 140,000 * 255 * 127, twice what 32 bits hold
+    CHECK(y[0] == Approx(140000.0));
+    CHECK(y[1] == Approx(70000.0));
+    CHECK(quantize_dynamic<qint4<64>>(net));
+}
+
+TEST_CASE("a row of too many sparse weights for exact sums is an error") {
+    auto net = sequential(dense<65794, 1>());
+    for (float& w : std::get<0>(net.layers).weights.values) {
+        w = 1.0f;
+    }
+    CHECK(quantize_dynamic(sparsify<csr32>(net)).error().message ==
+          "quantize_dynamic: 0.weight: expected at most 65793 weights in a row, so that sums of products fit; found 65794");
+    std::get<0>(net.layers).weights.values[7] = 0.0f;
+    CHECK(quantize_dynamic(sparsify<csr32>(net)));
 }
 
 TEST_CASE("the type says how a quantized model is stored") {

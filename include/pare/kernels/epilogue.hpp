@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <tuple>
 
 #include <pare/simd/isa.hpp>
@@ -15,8 +16,29 @@ PARE_NAMESPACE_BEGIN
 ///
 ///     auto columns<Isa>(column, count)            what a vector of columns shares, loaded once per tile
 ///     auto apply<Isa>(sums, columns, row)         one row of these columns
-///     auto operator()(sum, row, column)           the same for one number
+///     auto operator()(sum, row, column)           the same for one number; sums are 64-bit ones where they are too deep for 32
 namespace kernels {
+
+/// x, or the nearest number that an integer Output holds.
+template <class Output, class T>
+constexpr Output saturated(T x) noexcept {
+    if constexpr (std::is_integral_v<Output> && sizeof(T) > sizeof(Output)) {
+        using limits = std::numeric_limits<Output>;
+        return x < T{(limits::min)()} ? (limits::min)() : x > T{(limits::max)()} ? (limits::max)() : static_cast<Output>(x);
+    } else {
+        return static_cast<Output>(x);
+    }
+}
+
+/// The chain of stages for one number: what `epilogue` stores.
+template <class Sum>
+auto finish_number(Sum sum, std::size_t, std::size_t) noexcept {
+    return sum;
+}
+template <class Sum, class Stage, class... Rest>
+auto finish_number(Sum sum, std::size_t row, std::size_t column, const Stage& stage, const Rest&... rest) noexcept {
+    return finish_number(stage(sum, row, column), row, column, rest...);
+}
 
 template <class Isa, class T>
 PARE_INLINE auto load_first(const T* p, std::size_t count) noexcept {
@@ -48,8 +70,9 @@ struct dequantize {
         const auto centered = V::to_float(sums - V::set(row_zero_point[row * row_step]) * c.sum);
         return V::opaque(centered * V::opaque(V::set(row_scale[row * row_step]) * c.scale));
     }
-    float operator()(std::int32_t sum, std::size_t row, std::size_t column) const noexcept {
-        const auto centered = static_cast<float>(sum - row_zero_point[row * row_step] * column_sum[column]);
+    template <class Sum>
+    float operator()(Sum sum, std::size_t row, std::size_t column) const noexcept {
+        const auto centered = static_cast<float>(sum - Sum{row_zero_point[row * row_step]} * column_sum[column]);
         return exact_multiply(centered, exact_multiply(row_scale[row * row_step], column_scale[column]));
     }
 };
@@ -82,7 +105,10 @@ struct add_offsets {
     PARE_INLINE auto apply(typename simd::ops<Isa>::i32 sums, const typename simd::ops<Isa>::i32& o, std::size_t) const noexcept {
         return sums + o;
     }
-    std::int32_t operator()(std::int32_t sum, std::size_t, std::size_t column) const noexcept { return sum + offset[column]; }
+    template <class Sum>
+    Sum operator()(Sum sum, std::size_t, std::size_t column) const noexcept {
+        return sum + offset[column];
+    }
 };
 
 /// y = clamp(RNE(float(sum) * multiplier[j]) + zero_point) to [smallest, largest], integers for an epilogue whose output is bytes.
@@ -104,7 +130,8 @@ struct requantize {
         const auto high = V::set(static_cast<float>(largest - zero_point));
         return V::round(V::minimum(V::maximum(V::to_float(sums) * m, low), high)) + V::set(zero_point);
     }
-    std::int32_t operator()(std::int32_t sum, std::size_t, std::size_t column) const noexcept {
+    template <class Sum>
+    std::int32_t operator()(Sum sum, std::size_t, std::size_t column) const noexcept {
         return quantize_value(static_cast<float>(sum), multiplier[column], zero_point, smallest, largest);
     }
 };
@@ -140,8 +167,9 @@ struct requantize_fixed {
         const auto above = V::maximum(scaled, lower);
         return V::set(largest) - V::maximum(V::set(largest - zero_point) - above, V::set(std::int32_t{0}));
     }
-    std::int32_t operator()(std::int32_t sum, std::size_t, std::size_t column) const noexcept {
-        const std::int32_t y = multiply<isa::scalar>(sum, multiplier[column], shift[column]);
+    template <class Sum>
+    std::int32_t operator()(Sum sum, std::size_t, std::size_t column) const noexcept {
+        const std::int32_t y = multiply<isa::scalar>(saturated<std::int32_t>(sum), multiplier[column], shift[column]);
         return (y < smallest - zero_point  ? smallest - zero_point
                 : y > largest - zero_point ? largest - zero_point
                                            : y) +
@@ -235,6 +263,17 @@ struct epilogue {
         }
     }
 
+    /// The same as finish() for sums that no vector holds, one by one.
+    void finish_numbers(const std::int64_t* sums, std::size_t sums_stride, std::size_t row, std::size_t rows, std::size_t column,
+                        std::size_t columns) const noexcept {
+        for (std::size_t r = row; r < row + rows; ++r, sums += sums_stride) {
+            for (std::size_t c = 0; c < columns; ++c) {
+                const auto y = std::apply([&](const auto&... s) { return finish_number(sums[c], r, column + c, s...); }, stages);
+                output[r * stride + column + c] = saturated<Output>(y);
+            }
+        }
+    }
+
     /// Finishes rows x columns sums, which begin at (row, column) of the output and lie in `tile`, `tile_stride` apart.
     template <class Isa, class Sum>
     PARE_FLATTEN PARE_NOINLINE void finish(const Sum* tile, std::size_t tile_stride, std::size_t row, std::size_t rows,
@@ -301,16 +340,6 @@ PARE_INLINE void finish_tile(const epilogue<Output, Stages...>& finish, std::siz
     alignas(64) Sum sums[MostSums];
     multiply(sums, padded);
     finish.template finish<Isa>(sums, padded, row, rows, column, columns);
-}
-
-/// The chain of stages for one number: what `epilogue` stores.
-template <class Sum>
-auto finish_number(Sum sum, std::size_t, std::size_t) noexcept {
-    return sum;
-}
-template <class Sum, class Stage, class... Rest>
-auto finish_number(Sum sum, std::size_t row, std::size_t column, const Stage& stage, const Rest&... rest) noexcept {
-    return finish_number(stage(sum, row, column), row, column, rest...);
 }
 
 }  // namespace kernels

@@ -10,8 +10,12 @@ PARE_NAMESPACE_BEGIN
 /// Products of byte matrices with exact int32 sums: C = A W^T, A unsigned or signed activations, W signed weights, and an epilogue.
 namespace kernels {
 
-/// Above this depth the sum of k products of an unsigned and a signed byte could leave int32: 65793 * 255 * 128 < 2^31.
+/// Above this depth the sum of k products of an unsigned and a signed byte could leave int32: 65793 * 255 * 128 < 2^31. Deeper sums
+/// are split and added in 64 bits.
 inline constexpr std::size_t int8_largest_depth = 65793;
+
+/// Above this one the sum of k weights could: of 2^24 * 128.
+inline constexpr std::size_t int8_largest_split_depth = (std::size_t{1} << 24) - 1;
 
 /// Weights in the order in which gemm_int8 reads them: see `panels`; along k in groups of ops<Isa>::dot_depth bytes per lane,
 /// zero-padded.
@@ -163,6 +167,52 @@ struct gemm_int8_kernel {
     };
 };
 
+/// gemm_int8_of_pieces at depths whose sums could leave int32: the sums of parts, each exact in int32, are added in int64, and the
+/// epilogue takes those number by number, which is little beside products of such depth.
+template <class Isa, class A, class Executor, class Locate, class Epilogue>
+PARE_NOINLINE void gemm_int8_split(Executor& executor, std::size_t m, const row_pieces& pieces, const Locate& locate,
+                                   const packed_int8& w, std::size_t first_column, const Epilogue& epilogue) {
+    using kernel = gemm_int8_kernel<Isa>;
+    using layout = typename kernel::layout;
+    constexpr std::size_t part = int8_largest_depth / kernel::depth * kernel::depth;
+    PARE_ASSERT(w.k <= int8_largest_split_depth, "a depth of %zu; at most %zu", w.k, int8_largest_split_depth);
+    const auto tile = [&](std::size_t row, std::size_t rows, std::size_t panel) {
+        static constexpr std::int32_t no_column_sums[layout::width] = {};
+        const A* begin[most_tile_rows<kernel::tile>];
+        locate(row, rows, begin);
+        const std::size_t column = panel * layout::width, width = layout::vectors(w.n, panel) * layout::lanes;
+        const auto multiply = kernel::template shapes<A>::table::find(rows, width / layout::lanes, 1);
+        const std::int8_t* b = w.data + column * kernel::padded_depth(w.k);
+        std::int64_t totals[kernel::tile.rows * layout::width];
+        for (std::size_t i = 0; i < rows * width; ++i) {
+            totals[i] = std::int64_t{simd::shift_correction<Isa, A>} * w.column_sums[column + i % width];
+        }
+        for (std::size_t piece = 0; piece < pieces.outer * pieces.inner; ++piece) {
+            const std::size_t offset = piece / pieces.inner * pieces.outer_stride + piece % pieces.inner * pieces.inner_stride;
+            for (std::size_t first = 0; first < pieces.length; first += part) {
+                const std::size_t length = pieces.length - first < part ? pieces.length - first : part;
+                const A* pointers[most_tile_rows<kernel::tile>];
+                for (std::size_t r = 0; r < rows; ++r) {
+                    pointers[r] = begin[r] + offset + first;
+                }
+                alignas(64) std::int32_t sums[kernel::tile.rows * layout::width];
+                multiply(pointers, {.length = length}, b, no_column_sums, sums, width);
+                for (std::size_t i = 0; i < rows * width; ++i) {
+                    totals[i] += sums[i];
+                }
+                b += kernel::padded_depth(length) * width;
+            }
+        }
+        epilogue.finish_numbers(totals, width, row, rows, first_column + column, layout::columns(w.n, panel));
+    };
+    for_each_tile<Isa, kernel::tile>(executor, m, w.n, w.k,
+                                     [&](std::size_t row, std::size_t rows, std::size_t panel, std::size_t panels) {
+                                         for (std::size_t p = panel; p < panel + panels; ++p) {
+                                             tile(row, rows, p);
+                                         }
+                                     });
+}
+
 /// C [m, w.n] = A [m, w.k] * W^T, in the columns of the output from `first_column` on, where locate(row, rows, pointers) says where
 /// these rows of A begin.
 template <class Isa, class A, class Executor, class Locate, class Epilogue>
@@ -171,7 +221,10 @@ PARE_INLINE void gemm_int8_of_pieces(Executor& executor, std::size_t m, const ro
     using kernel = gemm_int8_kernel<Isa>;
     using V = simd::ops<Isa>;
     using layout = typename kernel::layout;
-    PARE_ASSERT(w.k <= int8_largest_depth, "a depth of %zu could overflow int32; at most %zu", w.k, int8_largest_depth);
+    if (w.k > int8_largest_depth) {
+        gemm_int8_split<Isa, A>(executor, m, pieces, locate, w, first_column, epilogue);
+        return;
+    }
     for_each_tile<Isa, kernel::tile>(
         executor, m, w.n, w.k, [&](std::size_t row, std::size_t rows, std::size_t panel, std::size_t panels) {
             const A* pointers[most_tile_rows<kernel::tile>];
@@ -187,10 +240,10 @@ PARE_INLINE void gemm_int8_of_pieces(Executor& executor, std::size_t m, const ro
         });
 }
 
-/// C [m, w.n] = A [m, w.k] * W^T, element (i, j) exactly the sum over k of a[i * a_stride + k] * w[j][k] in int32, for k <=
-/// int8_largest_depth. A is std::uint8_t, std::int8_t, or the kind that the
-/// instruction set takes. The epilogue takes the sums and stores. O(m n k); reads each element of A
-/// and W, writes what the epilogue stores, nothing else.
+/// C [m, w.n] = A [m, w.k] * W^T, element (i, j) exactly the sum over k of a[i * a_stride + k] * w[j][k], for k <=
+/// int8_largest_split_depth. A is std::uint8_t, std::int8_t, or the kind that the instruction set takes. The epilogue takes the
+/// sums and stores; where it stores them as they are, those that leave int32 saturate. O(m n k); reads each element of A and W,
+/// writes what the epilogue stores, nothing else.
 template <class Isa, class A, class Executor, class Epilogue>
 PARE_NOINLINE void gemm_int8(Executor& executor, std::size_t m, const A* a, std::size_t a_stride, const packed_int8& w,
                              const Epilogue& epilogue) {

@@ -14,7 +14,8 @@ PARE_NAMESPACE_BEGIN
 /// What each kernel computes, in plain loops. Tests compare the kernels with these, the integer ones to the bit.
 namespace kernels::reference {
 
-/// C(i, j) = stages(sum over k of a(i, k) * w(j, k)), the sum in Sum: std::int32_t for bytes, double for floats.
+/// C(i, j) = stages(sum over k of a(i, k) * w(j, k)), the sum in Sum: std::int32_t for bytes, std::int64_t where they are deeper
+/// than int8_largest_depth, double for floats. What leaves an integer output saturates.
 template <class Sum, class A, class W, class Output, class... Stages>
 void multiply(matrix_view<const A> a, matrix_view<const W> w, matrix_view<Output> c, const Stages&... stages) noexcept {
     for (std::size_t i = 0; i < a.rows; ++i) {
@@ -24,10 +25,10 @@ void multiply(matrix_view<const A> a, matrix_view<const W> w, matrix_view<Output
                 sum += static_cast<Sum>(a(i, k)) * static_cast<Sum>(w(j, k));
             }
             if constexpr (sizeof...(Stages) == 0) {
-                c(i, j) = static_cast<Output>(sum);
+                c(i, j) = saturated<Output>(sum);
             } else {
-                using first = std::conditional_t<std::is_integral_v<Sum>, std::int32_t, float>;
-                c(i, j) = finish_number(static_cast<first>(sum), i, j, stages...);
+                using first = std::conditional_t<std::is_integral_v<Sum>, Sum, float>;
+                c(i, j) = saturated<Output>(finish_number(static_cast<first>(sum), i, j, stages...));
             }
         }
     }
@@ -82,8 +83,8 @@ void convolve(const convolution& s, const A* image, A outside, const W* w, Outpu
                     }
                 }
             }
-            using first = std::conditional_t<std::is_integral_v<Sum>, std::int32_t, float>;
-            c[pixel * s.outputs + j] = static_cast<Output>(finish_number(static_cast<first>(sum), pixel, j, stages...));
+            using first = std::conditional_t<std::is_integral_v<Sum>, Sum, float>;
+            c[pixel * s.outputs + j] = saturated<Output>(finish_number(static_cast<first>(sum), pixel, j, stages...));
         }
     }
 }

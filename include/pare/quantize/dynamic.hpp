@@ -1,6 +1,10 @@
 #ifndef PARE_QUANTIZE_DYNAMIC_HPP
 #define PARE_QUANTIZE_DYNAMIC_HPP
 
+#include <algorithm>
+#include <optional>
+#include <vector>
+
 #include <pare/kernels/gemm_int8.hpp>
 #include <pare/nn/layer.hpp>
 #include <pare/quantize/weights.hpp>
@@ -39,6 +43,20 @@ struct quantizer<ggml::q4_0, Granularity> {
     }
 };
 
+/// Of how many products the sums consist, at most, and may consist: those of sparse weights are not split.
+template <class Structure>
+std::size_t deepest_sum(const Structure& structure) {
+    if (structure.columns() <= kernels::int8_largest_depth) {
+        return structure.columns();
+    }
+    std::vector<std::size_t> stored(structure.rows(), 0);
+    structure.for_each([&](std::size_t row, std::size_t, std::size_t) { ++stored[row]; });
+    return stored.empty() ? 0 : *std::max_element(stored.begin(), stored.end());
+}
+template <class Layout>
+inline constexpr std::size_t largest_depth =
+    std::is_same_v<Layout, full> ? kernels::int8_largest_split_depth : kernels::int8_largest_depth;
+
 /// Maps float weights to quantized ones and remembers the first that cannot be mapped (which keep their shape).
 template <class Element, granularity Granularity>
 struct quantize_float_weights {
@@ -47,10 +65,12 @@ struct quantize_float_weights {
     template <class Layout>
     auto operator()(const member_path& path, const weight_matrix<float, Layout>& w, as_float) const {
         using weights = weight_matrix<Element, Layout>;
-        if (!*problem && w.columns() > kernels::int8_largest_depth) {
-            *problem = error{error_code::invalid_argument,
-                             sentence("quantize_dynamic: ", path.text(), ": expected at most ", kernels::int8_largest_depth,
-                                      " inputs, so that sums of products fit 32 bits; found ", w.columns())};
+        if constexpr (std::is_same_v<Element, qint8>) {
+            if (const std::size_t deepest = deepest_sum(w.structure); !*problem && deepest > largest_depth<Layout>) {
+                *problem = error{error_code::invalid_argument,
+                                 sentence("quantize_dynamic: ", path.text(), ": expected at most ", largest_depth<Layout>,
+                                          " weights in a row, so that sums of products fit; found ", deepest)};
+            }
         }
         auto quantized = quantizer<Element, Granularity>::make(w, path.text());
         if (!quantized) {
