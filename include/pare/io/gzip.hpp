@@ -9,24 +9,23 @@ PARE_NAMESPACE_BEGIN
 
 namespace io {
 
-/// The whole of a file, inflated where it is gzip'd. Needs zlib at link time.
-/// Errors: a file that cannot be read, one that is damaged or truncated, one that inflates to more than `most_bytes`.
-inline result<bytes> read_gzip_file(const std::string& path, std::size_t most_bytes = std::size_t{1} << 30) {
-    auto raw = read_file(path);
-    if (raw && raw->size() > most_bytes) {
-        return error{error_code::malformed, sentence(path, ": expected at most ", most_bytes, " bytes, found ", raw->size())};
+/// Bytes inflated where they are gzip'd, else as they are; `name` is what errors call them. Needs zlib at link time.
+/// Errors: bytes that are damaged or truncated, or inflate to more than `most_bytes`.
+inline result<bytes> inflate_gzip(bytes raw, const std::string& name, std::size_t most_bytes = std::size_t{1} << 30) {
+    if (raw.size() > most_bytes) {
+        return error{error_code::malformed, sentence(name, ": expected at most ", most_bytes, " bytes, found ", raw.size())};
     }
-    if (!raw || raw->size() < 2 || (*raw)[0] != 0x1f || (*raw)[1] != 0x8b) {
+    if (raw.size() < 2 || raw[0] != 0x1f || raw[1] != 0x8b) {
         return raw;
     }
     z_stream stream{};
     if (inflateInit2(&stream, 15 + 16) != Z_OK) {
-        return error{error_code::malformed, sentence(path, ": zlib could not be started")};
+        return error{error_code::malformed, sentence(name, ": zlib could not be started")};
     }
     bytes content;
     unsigned char buffer[1 << 16];
-    stream.next_in = raw->data();
-    stream.avail_in = static_cast<uInt>(raw->size());
+    stream.next_in = raw.data();
+    stream.avail_in = static_cast<uInt>(raw.size());
     int status = Z_OK;
     while (status == Z_OK && content.size() <= most_bytes) {
         stream.next_out = buffer;
@@ -40,14 +39,19 @@ inline result<bytes> read_gzip_file(const std::string& path, std::size_t most_by
     inflateEnd(&stream);
     if (content.size() > most_bytes) {
         return error{error_code::malformed,
-                     sentence(path, ": expected at most ", most_bytes, " bytes after inflating, found more")};
+                     sentence(name, ": expected at most ", most_bytes, " bytes after inflating, found more")};
     }
     if (status != Z_STREAM_END) {
         return error{error_code::malformed,
-                     sentence(path, ": expected a whole gzip file, found one that is damaged or truncated after ", content.size(),
+                     sentence(name, ": expected a whole gzip file, found one that is damaged or truncated after ", content.size(),
                               " inflated bytes")};
     }
     return content;
+}
+
+/// The whole of a file, inflated where it is gzip'd. Errors: a file that cannot be read, and those of inflating.
+inline result<bytes> read_gzip_file(const std::string& path, std::size_t most_bytes = std::size_t{1} << 30) {
+    return and_then(read_file(path), [&](bytes raw) { return inflate_gzip(std::move(raw), path, most_bytes); });
 }
 
 }  // namespace io

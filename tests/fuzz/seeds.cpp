@@ -1,0 +1,66 @@
+// Writes small files that are right, for the fuzzers to begin with: seeds DIRECTORY, which has a directory for each of them.
+
+#include <cstdio>
+#include <cstdlib>
+
+#include <zlib.h>
+
+#include <pare/io/model.hpp>
+#include <pare/io/npy.hpp>
+#include <pare/pare.hpp>
+
+using namespace pare;
+
+namespace {
+
+void check(const std::optional<error>& problem) {
+    if (problem) {
+        std::fprintf(stderr, "%s\n", problem->message.c_str());
+        std::exit(1);
+    }
+}
+
+io::bytes idx(std::initializer_list<unsigned char> dimensions, std::size_t values) {
+    io::bytes content = {0, 0, 8, static_cast<unsigned char>(dimensions.size())};
+    for (const unsigned char d : dimensions) {
+        content.insert(content.end(), {0, 0, 0, d});
+    }
+    content.resize(content.size() + values, 3);
+    return content;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    if (argc != 2) {
+        std::fprintf(stderr, "expected a directory\n");
+        return 1;
+    }
+    const std::string to = argv[1];
+    auto dense_part = initialized(sequential(dense<4, 3>(), dense<3, 2>()), he_normal{}, seed{1});
+    check(save(dense_part, to + "/safetensors/float"));
+    check(save(quantize_dynamic(dense_part), to + "/safetensors/qint8"));
+    auto sparse_part = *sparsify(sequential(std::get<0>(dense_part.layers)));
+    auto four_bits = *quantize_dynamic<qint4<16>>(sequential(dense<2, 2>()));
+    check(save(sequential(std::get<0>(sparse_part.layers), std::get<1>(dense_part.layers), std::get<0>(four_bits.layers)),
+               to + "/safetensors/whole"));  // what the fuzzer's model is
+    const float numbers[4] = {1.0f, 2.0f, 3.0f, 4.0f};
+    const std::size_t shape[2] = {2, 2};
+    check(io::write_npy<float>(to + "/npy/floats", shape, numbers));
+    const std::uint8_t small[4] = {1, 2, 3, 4};
+    check(io::write_npy<std::uint8_t>(to + "/npy/bytes", shape, small));
+    check(io::write_file(to + "/idx/labels", idx({3}, 3)));
+    check(io::write_file(to + "/idx/images", idx({3, 2, 2}, 12)));
+    auto pair = idx({3, 2, 2}, 12);
+    pair.insert(pair.begin(), static_cast<unsigned char>(pair.size()));
+    const auto labels = idx({3}, 3);
+    pair.insert(pair.end(), labels.begin(), labels.end());
+    check(io::write_file(to + "/idx/pair", pair));
+    const auto images = idx({3, 2, 2}, 12);
+    const std::string zipped = to + "/gzip/images";
+    const gzFile out = gzopen(zipped.c_str(), "wb");
+    if (out == nullptr || gzwrite(out, images.data(), static_cast<unsigned>(images.size())) <= 0 || gzclose(out) != Z_OK) {
+        return 1;
+    }
+    check(io::write_file(to + "/gzip/plain", images));
+}
