@@ -1,25 +1,19 @@
-// Prints the instruction sets of this CPU, separated by semicolons.
+// Prints the instruction sets of this CPU, separated by semicolons, for CMake: those of the library, and avx_vnni_evex for the code
+// of avx_vnni with the same instruction in another encoding.
+
 #include <cstdio>
 
+#include <pare/simd/cpu.hpp>
+
 int main() {
-    __builtin_cpu_init();
+    const auto cpu = pare::simd::cpu_features::detect();
     std::printf("scalar");
-    if (__builtin_cpu_supports("sse4.1")) {
-        std::printf(";sse4_1");
-    }
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
-        std::printf(";avx2");
-#if defined(__GNUC__) && (__GNUC__ >= 12)
-        if (__builtin_cpu_supports("avxvnni")) {
-            std::printf(";avx_vnni");
+    for (const char* isa : {"sse4_1", "avx2", "avx_vnni", "avx512bw", "avx512_vnni", "neon", "neon_dotprod", "neon_i8mm"}) {
+        if (cpu.has(isa)) {
+            std::printf(";%s", isa);
         }
-#endif
     }
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-        __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512vl")) {
-        std::printf(";avx512bw");
-        if (__builtin_cpu_supports("avx512vnni")) {
-            std::printf(";avx_vnni_evex;avx512_vnni");
-        }
+    if (cpu.avx512_vnni) {
+        std::printf(";avx_vnni_evex");
     }
 }

@@ -16,6 +16,7 @@ struct context {
     Executor& executor;
     arena scratch;
     random_numbers random{seed{0}, 0};
+    [[no_unique_address]] Isa instruction_set{};  // which one, where the type leaves that open
 };
 
 PARE_NAMESPACE_END

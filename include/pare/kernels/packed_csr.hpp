@@ -14,6 +14,8 @@ class packed<weight_matrix<Element, basic_csr<Index>>, Isa> {
     using value = typename weights::storage;
 
 public:
+    static constexpr const char* kernel_name = "spmm";
+
     explicit packed(const weights& w) : weights_(w), column_sums_(std::is_same_v<Element, float> ? 0 : w.rows()) {
         if constexpr (!std::is_same_v<Element, float>) {
             w.structure.for_each([&](std::size_t row, std::size_t, std::size_t i) { column_sums_[row] += w.values[i]; });
@@ -24,7 +26,7 @@ public:
     std::size_t columns() const noexcept { return weights_.columns(); }
     std::size_t bytes() const noexcept { return weights_.bytes() + column_sums_.size() * sizeof(std::int32_t); }
     std::string describe() const {
-        return sentence(weights_.describe(), " (", weights_.values.size(), " of ", rows() * columns(), " stored), spmm on ",
+        return sentence(weights_.describe(), " (", weights_.values.size(), " of ", rows() * columns(), " stored), ", kernel_name, " on ",
                         Isa::name);
     }
 

@@ -15,6 +15,8 @@ class packed<weight_matrix<Element, full>, Isa> {
     using kernel = kernels::gemm_f32_kernel<Isa, Element>;
 
 public:
+    static constexpr const char* kernel_name = "gemm_f32";
+
     explicit packed(const weight_matrix<Element, full>& w)
         : rows_(w.rows()), columns_(w.columns()), values_(kernel::packed_size(w.rows(), w.columns())) {
         kernel::pack({w.values.data(), 1, columns_}, rows_, columns_, values_.data());
@@ -23,7 +25,7 @@ public:
     std::size_t rows() const noexcept { return rows_; }
     std::size_t columns() const noexcept { return columns_; }
     std::size_t bytes() const noexcept { return values_.size() * sizeof(Element); }
-    std::string describe() const { return sentence(detail::element_storage<Element>::name, " full, gemm_f32 on ", Isa::name); }
+    std::string describe() const { return sentence(detail::element_storage<Element>::name, " full, ", kernel_name, " on ", Isa::name); }
 
     static constexpr std::size_t scratch_bytes(as_float, std::size_t, std::size_t, std::size_t) noexcept { return 0; }
 
@@ -46,6 +48,8 @@ class packed<weight_matrix<qint8, full>, Isa> {
     using activation = typename simd::ops<Isa>::activation;
 
 public:
+    static constexpr const char* kernel_name = "gemm_int8";
+
     explicit packed(const weight_matrix<qint8, full>& w)
         : rows_(w.rows()),
           columns_(w.columns()),
@@ -60,7 +64,7 @@ public:
     std::size_t bytes() const noexcept {
         return values_.size() + column_sums_.size() * sizeof(std::int32_t) + scales_.size() * sizeof(float);
     }
-    std::string describe() const { return sentence("qint8 full, gemm_int8 on ", Isa::name); }
+    std::string describe() const { return sentence("qint8 full, ", kernel_name, " on ", Isa::name); }
 
     static constexpr std::size_t scratch_bytes(dynamic_range, std::size_t batch, std::size_t, std::size_t columns) noexcept {
         return kernels::quantized_scratch_bytes<activation>(batch, columns);

@@ -15,6 +15,8 @@ requires(detail::element_storage<Element>::nibble_group > 0) class packed<weight
     using kernel = kernels::gemm_groups_kernel<Isa, group>;
 
 public:
+    static constexpr const char* kernel_name = "gemm_groups";
+
     explicit packed(const weight_matrix<Element, full>& w)
         : rows_(w.rows()),
           columns_(w.columns()),
@@ -30,7 +32,7 @@ public:
     std::size_t rows() const noexcept { return rows_; }
     std::size_t columns() const noexcept { return columns_; }
     std::size_t bytes() const noexcept { return values_.size() + scales_.size() * sizeof(float); }
-    std::string describe() const { return sentence(storage::name, " full in groups of ", group, ", gemm_groups on ", Isa::name); }
+    std::string describe() const { return sentence(storage::name, " full in groups of ", group, ", ", kernel_name, " on ", Isa::name); }
 
     static constexpr std::size_t scratch_bytes(dynamic_range, std::size_t batch, std::size_t, std::size_t columns) noexcept {
         return kernels::quantized_scratch_bytes<std::int8_t>(batch, columns);

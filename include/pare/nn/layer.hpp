@@ -233,6 +233,25 @@ auto map_member(F&& f, const member_path& path, const Weights& weights, Activati
     }
 }
 
+namespace detail {
+
+/// How the forward pass of a layer is called on an instruction set: as it stands, but by isa::dispatch (nn/dispatch.hpp).
+template <class Isa, class Layer>
+struct forward_on {
+    template <class Context, class X, class Y>
+    static void forward(const Layer& layer, Context& ctx, const X& x, const Y& y) noexcept {
+        layer.forward(ctx, x, y);
+    }
+};
+
+}  // namespace detail
+
+/// y = layer(x): what calls the layers in it calls them so.
+template <class Layer, class Context, class X, class Y>
+void forward_layer(const Layer& layer, Context& ctx, const X& x, const Y& y) noexcept {
+    detail::forward_on<typename Context::isa, Layer>::forward(layer, ctx, x, y);
+}
+
 template <class Layer>
 std::string describe_layer(const Layer& layer) {
     if constexpr (requires { layer.describe(); }) {

@@ -39,6 +39,8 @@ namespace detail {
 /// Weights to the form that one instruction set reads.
 template <class Isa>
 struct pack_weights {
+    [[no_unique_address]] Isa instruction_set{};
+
     template <class Weights, class Activations>
     auto operator()(const member_path&, const Weights& w, Activations a) const {
         constexpr bool known = requires {
@@ -106,11 +108,12 @@ class prepared {
 public:
     using isa = Isa;
 
-    explicit prepared(Model model) : model_(std::move(model)) {}
+    explicit prepared(Model model, Isa chosen = {}) : model_(std::move(model)), instruction_set_(chosen) {}
 
     using plan_type = decltype(std::declval<const Model&>().plan());
 
     const Model& model() const noexcept { return model_; }
+    Isa instruction_set() const noexcept { return instruction_set_; }
     std::size_t input_size() const noexcept { return model_.plan().input_shape().size(); }
     std::size_t output_size() const noexcept { return model_.plan().output_shape(model_.plan().input_shape()).size(); }
 
@@ -124,26 +127,28 @@ public:
 
 private:
     Model model_;
+    [[no_unique_address]] Isa instruction_set_;
 };
 
-/// Packs the weights of a model for an instruction set and fuses what follows each product into it. Allocates; do it once.
+/// Packs the weights of a model for an instruction set and fuses what follows each product into it. Allocates; do it once. Which
+/// instruction set that is, is left open by isa::dispatch alone: the best that the CPU has, or the one that is given.
 template <class Isa, class... Layers>
-auto prepare(const sequential<Layers...>& model) {
+auto prepare(const sequential<Layers...>& model, Isa chosen = {}) {
     static_assert(Isa::compiled, "pare: prepare<Isa>() for an instruction set that the compiler's flags do not allow");
     if constexpr (Isa::compiled) {
         auto network = std::apply([](auto... layer) { return detail::fuse(std::tuple<>(), std::move(layer)...); },
-                                  detail::flatten(pare::map_weights(model, detail::pack_weights<Isa>{})));
-        return prepared<Isa, decltype(network)>(std::move(network));
+                                  detail::flatten(pare::map_weights(model, detail::pack_weights<Isa>{chosen})));
+        return prepared<Isa, decltype(network)>(std::move(network), chosen);
     } else {
         return 0;  // so that the sentence above is the only error
     }
 }
 template <class Isa, class Model>
-auto prepare(const Model& model) {
+auto prepare(const Model& model, Isa chosen = {}) {
     if constexpr (is_result<Model>) {
-        return and_then(model, [](const auto& m) { return prepare<Isa>(m); });
+        return and_then(model, [&](const auto& m) { return prepare<Isa>(m, chosen); });
     } else {
-        return prepare<Isa>(sequential<Model>(model));
+        return prepare<Isa>(sequential<Model>(model), chosen);
     }
 }
 
@@ -167,7 +172,7 @@ void run(const prepared<Isa, Model>& model, std::span<const float> input, std::s
                 output.size(), batch, model.output_size());
     PARE_ASSERT(model.workspace_bytes(batch) <= space.size(), "the workspace has %zu bytes; a batch of %zu needs %zu", space.size(),
                 batch, model.workspace_bytes(batch));
-    context<Isa, Executor> ctx{exec, space.scratch()};
+    context<Isa, Executor> ctx{.executor = exec, .scratch = space.scratch(), .instruction_set = model.instruction_set()};
     model.model().forward(ctx, batch_of(input.data(), batch, shape), batch_of(output.data(), batch, plan.output_shape(shape)));
 }
 template <class Isa, class Model>
@@ -196,6 +201,9 @@ std::string describe(const prepared<Isa, Model>& model) {
 #if !defined(__OPTIMIZE__) && !defined(_MSC_VER)
     text += "compiled without optimization: slow\n";
 #endif
+    if constexpr (requires(const Isa& chosen) { chosen.running(); }) {
+        text += sentence("instruction set chosen at run time: ", model.instruction_set().running(), "\n");
+    }
     if constexpr (std::is_same_v<Isa, isa::scalar>) {
         text += "scalar code: no flag of the compiler allows vector instructions, or isa::scalar was asked for\n";
     }

@@ -181,10 +181,10 @@ private:
         if constexpr (skipped<I>) {
             step<I + 1>(ctx, behind<I>(x), y, buffer, other);
         } else if constexpr (I + 1 == sizeof...(Layers)) {
-            layer.forward(ctx, x, y);
+            forward_layer(layer, ctx, x, y);
         } else {
             const auto shape = layer.plan().output_shape(sample_shape(x));
-            layer.forward(ctx, x, batch_of(buffer, x.extent(0), shape));
+            forward_layer(layer, ctx, x, batch_of(buffer, x.extent(0), shape));
             step<I + 1>(ctx, batch_of(static_cast<const float*>(buffer), x.extent(0), shape), y, other, buffer);
         }
     }

@@ -30,6 +30,12 @@ struct list {
             }(),
             ...);
     }
+
+    /// Calls f(name) for each, compiled or not.
+    template <class F>
+    static constexpr void for_each_name(F&& f) {
+        (f(Isa::name), ...);
+    }
 };
 
 /// Every instruction set, worst first.
