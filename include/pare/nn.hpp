@@ -2,6 +2,7 @@
 #define PARE_NN_HPP
 
 #include <pare/nn/dense.hpp>
+#include <pare/nn/dispatch.hpp>
 #include <pare/nn/freeze.hpp>
 #include <pare/nn/input.hpp>
 #include <pare/nn/masked.hpp>
