@@ -90,6 +90,13 @@ TEST_CASE("integer weights: every instruction set of the table gives the bits of
     check_every_isa(*quantize_dynamic<ggml::q4_0>(initialized(sequential(dense<64, 70>(), relu()), he_normal{}, seed{3})), 0.0f);
 }
 
+TEST_CASE("functions, fused or not, give the bits of isa::scalar") {
+    check_every_isa(
+        *quantize_dynamic(initialized(sequential(gelu(), dense<100, 30>(), leaky_relu(0.2f), dense<30, 33>(), silu(), relu()),
+                                      he_normal{}, seed{4})),
+        0.0f);
+}
+
 TEST_CASE("float weights: every instruction set of the table is near isa::scalar") {
     check_every_isa(network, 1e-5f);
     check_every_isa(to_bfloat16(network), 1e-5f);

@@ -7,6 +7,7 @@
 #include <pare/kernels/operation.hpp>
 #include <pare/nn/prepare.hpp>
 #include <pare/nn/relu.hpp>
+#include <pare/nn/sigmoid.hpp>
 #include <pare/nn/softmax.hpp>
 
 PARE_NAMESPACE_BEGIN
@@ -38,19 +39,21 @@ using product_operations =
 
 /// The list. A storage of weights takes part by a line here: it must be a weight_matrix, and packed<Weights, Isa> must be able to
 /// multiply. A layer without members, trivially copyable, takes part by a line, too. A kernel that a layer with weights calls
-/// beside `multiply` takes part as an operation: see kernels/operation.hpp.
-using operations = kernels::joined<product_operations<weight_matrix<float, full>, as_float>,            //
-                                   product_operations<weight_matrix<bfloat16, full>, as_float>,         //
-                                   product_operations<weight_matrix<qint8, full>, dynamic_range>,       //
-                                   product_operations<weight_matrix<qint4<32>, full>, dynamic_range>,   //
-                                   product_operations<weight_matrix<qint4<64>, full>, dynamic_range>,   //
-                                   product_operations<weight_matrix<qint4<128>, full>, dynamic_range>,  //
-                                   product_operations<weight_matrix<ggml::q4_0, full>, dynamic_range>,  //
-                                   product_operations<weight_matrix<float, csr>, as_float>,             //
-                                   product_operations<weight_matrix<float, csr32>, as_float>,           //
-                                   product_operations<weight_matrix<qint8, csr>, dynamic_range>,        //
-                                   product_operations<weight_matrix<qint8, csr32>, dynamic_range>,      //
-                                   kernels::operation_list<forward_operation<relu>, forward_operation<softmax>>>::type;
+/// beside `multiply` takes part as an operation: see kernels/operation.hpp. Whatever is not here fails to compile with a sentence.
+using operations = kernels::joined<
+    product_operations<weight_matrix<float, full>, as_float>, product_operations<weight_matrix<bfloat16, full>, as_float>,
+    product_operations<weight_matrix<qint8, full>, dynamic_range>,
+    product_operations<weight_matrix<qint4<32>, full>, dynamic_range>,
+    product_operations<weight_matrix<qint4<64>, full>, dynamic_range>,
+    product_operations<weight_matrix<qint4<128>, full>, dynamic_range>,
+    product_operations<weight_matrix<ggml::q4_0, full>, dynamic_range>, product_operations<weight_matrix<float, csr>, as_float>,
+    product_operations<weight_matrix<float, csr32>, as_float>, product_operations<weight_matrix<qint8, csr>, dynamic_range>,
+    product_operations<weight_matrix<qint8, csr32>, dynamic_range>,
+    kernels::operation_list<forward_operation<relu>, forward_operation<relu6>, forward_operation<leaky_relu>,
+                            forward_operation<hard_sigmoid>, forward_operation<hard_swish>, forward_operation<elu>,
+                            forward_operation<sigmoid>, forward_operation<tanh_activation>, forward_operation<silu>,
+                            forward_operation<gelu>, forward_operation<gelu_tanh>, forward_operation<softplus>,
+                            forward_operation<softmax>, forward_operation<log_softmax>>>::type;
 
 }  // namespace detail
 
@@ -141,6 +144,46 @@ private:
 
 // ---- how it is called
 
+namespace detail {
+
+/// Layers that have kernels of their own, through the table.
+template <class Layer>
+requires kernels::is_dispatched<forward_operation<Layer>>
+struct forward_on<isa::dispatch, Layer> {
+    template <class Context, std::size_t... X, std::size_t... Y>
+    static void forward(const Layer& layer, Context& ctx, tensor_view<const float, X...> x, tensor_view<float, Y...> y) noexcept {
+        static_assert(sizeof...(X) >= 2 && sizeof...(X) <= 4, "pare: isa::dispatch takes samples of one to three axes");
+        arena scratch = ctx.scratch;
+        const std::size_t left = scratch.left() / alignment * alignment;
+        std::size_t extents[sizeof...(X)];
+        for (std::size_t i = 0; i < sizeof...(X); ++i) {
+            extents[i] = x.extent(i);
+        }
+        kernels::call<forward_operation<Layer>>(
+            ctx, layer,
+            dispatch_abi::batch{scratch.template take<std::byte>(left), left, x.data(), y.data(), extents, sizeof...(X)});
+    }
+};
+
+/// A stage that the epilogues of the units do not have, as a layer.
+template <class Function, class Context>
+void apply_stage(const kernels::map_values<Function>& stage, Context& ctx, matrix_view<float> y) noexcept {
+    activation<Function> layer;
+    layer.function = stage.f;
+    const bool dense = y.stride == y.columns;
+    for (std::size_t r = 0; r < y.rows; r += dense ? y.rows : 1) {
+        const extents<dyn> shape(y.columns);
+        const std::size_t rows = dense ? y.rows : 1;
+        forward_layer(layer, ctx, batch_of(static_cast<const float*>(y.row(r)), rows, shape), batch_of(y.row(r), rows, shape));
+    }
+}
+template <class Stage, class Context>
+void apply_stage(const Stage&, Context&, matrix_view<float>) noexcept {
+    static_assert(sizeof(Stage) == 0, "pare: isa::dispatch has no products with this stage behind: see nn/dispatch.hpp");
+}
+
+}  // namespace detail
+
 /// Names packed weights that are behind a table.
 template <class Weights>
 struct dispatched;
@@ -209,12 +252,10 @@ public:
         return pare::packed<Weights, isa::widest>::scratch_bytes(a, batch, rows, columns);
     }
 
+    /// With stages behind that the table does not have: functions are applied afterwards, to what is still in the cache.
     template <class Activations, class Context, class... Stages>
-    void multiply(Activations, Context& ctx, matrix_view<const float> x, matrix_view<float> y, Stages... stages) const noexcept {
+    void multiply(Activations a, Context& ctx, matrix_view<const float> x, matrix_view<float> y, Stages... stages) const noexcept {
         using operation = detail::multiply_operation<Weights, Activations, Stages...>;
-        static_assert(
-            kernels::is_dispatched<operation>,
-            "pare: isa::dispatch cannot multiply these weights with these stages behind: see the list in nn/dispatch.hpp");
         if constexpr (kernels::is_dispatched<operation>) {
             arena scratch = ctx.scratch;
             const std::size_t left = scratch.left() / alignment * alignment;
@@ -222,6 +263,16 @@ public:
                 scratch.template take<std::byte>(left), left, x.data, y.data, x.rows, x.columns, y.columns, x.stride, y.stride};
             const auto executor = kernels::functions_of(ctx.executor);
             kernels::call_in_table<operation>(chosen_, &executor, static_cast<const void*>(packed_), p, stages...);
+        } else if constexpr (sizeof...(Stages) != 0) {
+            const std::tuple<Stages...> all(stages...);
+            [&]<std::size_t... I>(std::index_sequence<I...>) {
+                multiply(a, ctx, x, y, std::get<I>(all)...);
+            }
+            (std::make_index_sequence<sizeof...(Stages) - 1>{});
+            detail::apply_stage(std::get<sizeof...(Stages) - 1>(all), ctx, y);
+        } else {
+            static_assert(sizeof(Activations) == 0,
+                          "pare: isa::dispatch has no product of these weights and activations: see the list in nn/dispatch.hpp");
         }
     }
 
@@ -258,25 +309,6 @@ struct pack_weights<isa::dispatch> {
         } else {
             return mapped_weights<Weights, Activations>{w, a};
         }
-    }
-};
-
-/// Layers that have kernels of their own, through the table.
-template <class Layer>
-requires kernels::is_dispatched<forward_operation<Layer>>
-struct forward_on<isa::dispatch, Layer> {
-    template <class Context, std::size_t... X, std::size_t... Y>
-    static void forward(const Layer& layer, Context& ctx, tensor_view<const float, X...> x, tensor_view<float, Y...> y) noexcept {
-        static_assert(sizeof...(X) >= 2 && sizeof...(X) <= 4, "pare: isa::dispatch takes samples of one to three axes");
-        arena scratch = ctx.scratch;
-        const std::size_t left = scratch.left() / alignment * alignment;
-        std::size_t extents[sizeof...(X)];
-        for (std::size_t i = 0; i < sizeof...(X); ++i) {
-            extents[i] = x.extent(i);
-        }
-        kernels::call<forward_operation<Layer>>(
-            ctx, layer,
-            dispatch_abi::batch{scratch.template take<std::byte>(left), left, x.data(), y.data(), extents, sizeof...(X)});
     }
 };
 
