@@ -10,6 +10,7 @@
 #include <pare/simd/isa/avx_vnni.hpp>
 #include <pare/simd/isa/neon.hpp>
 #include <pare/simd/isa/neon_dotprod.hpp>
+#include <pare/simd/isa/neon_i8mm.hpp>
 #include <pare/simd/isa/scalar.hpp>
 #include <pare/simd/isa/sse4_1.hpp>
 
@@ -39,7 +40,7 @@ struct list {
 };
 
 /// Every instruction set, worst first.
-using all = list<scalar, sse4_1, avx2, avx_vnni, avx512bw, avx512_vnni, neon, neon_dotprod>;
+using all = list<scalar, sse4_1, avx2, avx_vnni, avx512bw, avx512_vnni, neon, neon_dotprod, neon_i8mm>;
 
 namespace detail {
 

@@ -44,12 +44,7 @@ struct ops<isa::neon_dotprod> : ops<isa::neon> {
     PARE_INLINE static operand load_operand(const std::int8_t* a) noexcept { return vld1q_s8(a); }
     template <class A>
     PARE_INLINE static void interleave(const A* const* rows, std::int8_t* out) noexcept {
-        std::uint32_t words[4];
-        for (std::size_t d = 0; d < 4; ++d) {
-            std::memcpy(&words[d], rows[d], 4);
-        }
-        static constexpr std::uint8_t order[16] = {0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15};
-        const int8x16_t bytes = vreinterpretq_s8_u8(vqtbl1q_u8(vreinterpretq_u8_u32(vld1q_u32(words)), vld1q_u8(order)));
+        const int8x16_t bytes = vreinterpretq_s8_u8(transposed(rows));
         vst1q_s8(out, std::is_signed_v<A> ? bytes : veorq_s8(bytes, vdupq_n_s8(-128)));
     }
     PARE_INLINE static weights load_weights(const std::int8_t* p) noexcept { return vld1q_s8(p); }
@@ -59,6 +54,18 @@ struct ops<isa::neon_dotprod> : ops<isa::neon> {
         high = vreinterpretq_s8_u8(vshrq_n_u8(bytes, 4));
     }
     PARE_INLINE static i32 dot(i32 sum, operand a, weights w) noexcept { return i32(vdotq_s32(sum, w, a)); }
+
+protected:
+    /// Four bytes of each of four rows, column by column.
+    template <class A>
+    PARE_INLINE static uint8x16_t transposed(const A* const* rows) noexcept {
+        std::uint32_t words[4];
+        for (std::size_t d = 0; d < 4; ++d) {
+            std::memcpy(&words[d], rows[d], 4);
+        }
+        static constexpr std::uint8_t order[16] = {0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15};
+        return vqtbl1q_u8(vreinterpretq_u8_u32(vld1q_u32(words)), vld1q_u8(order));
+    }
 };
 
 }  // namespace simd

@@ -1,0 +1,55 @@
+#ifndef PARE_SIMD_ISA_NEON_I8MM_HPP
+#define PARE_SIMD_ISA_NEON_I8MM_HPP
+
+#include <pare/simd/isa/neon_dotprod.hpp>
+
+#if defined(__aarch64__) && defined(__ARM_FEATURE_DOTPROD) && defined(__ARM_FEATURE_MATMUL_INT8)
+#define PARE_HAS_NEON_I8MM 1
+#else
+#define PARE_HAS_NEON_I8MM 0
+#endif
+
+PARE_NAMESPACE_BEGIN
+
+namespace isa {
+
+/// ARM with products of unsigned and signed bytes: ARMv8.6, Neoverse V1 2020, Apple M2.
+struct neon_i8mm {
+    static constexpr const char* name = "neon_i8mm";
+    static constexpr bool compiled = PARE_HAS_NEON_I8MM;
+};
+
+}  // namespace isa
+
+#if PARE_HAS_NEON_I8MM
+
+namespace simd {
+
+template <>
+struct ops<isa::neon_i8mm> : ops<isa::neon_dotprod> {
+    using activation = std::uint8_t;
+    using operand = uint8x16_t;
+    template <class A>
+    PARE_INLINE static operand broadcast(const A* a) noexcept {
+        std::uint32_t word;
+        std::memcpy(&word, a, 4);
+        const operand bytes = vreinterpretq_u8_u32(vdupq_n_u32(word));
+        return std::is_signed_v<A> ? veorq_u8(bytes, vdupq_n_u8(128)) : bytes;
+    }
+    PARE_INLINE static int8x16_t broadcast_signed(const std::int8_t* a) noexcept { return ops<isa::neon_dotprod>::broadcast(a); }
+    PARE_INLINE static operand load_operand(const std::uint8_t* a) noexcept { return vld1q_u8(a); }
+    template <class A>
+    PARE_INLINE static void interleave(const A* const* rows, std::uint8_t* out) noexcept {
+        vst1q_u8(out, std::is_signed_v<A> ? veorq_u8(transposed(rows), vdupq_n_u8(128)) : transposed(rows));
+    }
+    PARE_INLINE static i32 dot(i32 sum, operand a, weights w) noexcept { return i32(vusdotq_s32(sum, a, w)); }
+    PARE_INLINE static i32 dot_signed(i32 sum, int8x16_t a, weights w) noexcept { return i32(vdotq_s32(sum, w, a)); }
+};
+
+}  // namespace simd
+
+#endif
+
+PARE_NAMESPACE_END
+
+#endif
