@@ -1,11 +1,17 @@
 #ifndef PARE_NN_HPP
 #define PARE_NN_HPP
 
+#include <pare/nn/batch_norm.hpp>
+#include <pare/nn/conv.hpp>
 #include <pare/nn/dense.hpp>
 #include <pare/nn/dispatch.hpp>
+#include <pare/nn/dropout.hpp>
+#include <pare/nn/flatten.hpp>
+#include <pare/nn/fold.hpp>
 #include <pare/nn/freeze.hpp>
 #include <pare/nn/input.hpp>
 #include <pare/nn/masked.hpp>
+#include <pare/nn/pool.hpp>
 #include <pare/nn/prepare.hpp>
 #include <pare/nn/relu.hpp>
 #include <pare/nn/sequential.hpp>

@@ -204,6 +204,29 @@ struct add_bias {
     float operator()(float x, std::size_t, std::size_t column) const noexcept { return x + bias[column]; }
 };
 
+/// y = x * scale[j] + shift[j], rounded twice.
+struct scale_columns {
+    const float* scale;
+    const float* shift;
+
+    template <class Isa>
+    struct shared {
+        typename simd::ops<Isa>::f32 scale;
+        typename simd::ops<Isa>::f32 shift;
+    };
+    template <class Isa>
+    PARE_INLINE shared<Isa> columns(std::size_t column, std::size_t count) const noexcept {
+        return {load_first<Isa>(scale + column, count), load_first<Isa>(shift + column, count)};
+    }
+    template <class Isa>
+    PARE_INLINE auto apply(typename simd::ops<Isa>::f32 x, const shared<Isa>& c, std::size_t) const noexcept {
+        return simd::ops<Isa>::opaque(x * c.scale) + c.shift;
+    }
+    float operator()(float x, std::size_t, std::size_t column) const noexcept {
+        return exact_multiply(x, scale[column]) + shift[column];
+    }
+};
+
 /// y = f(x). A function on numbers has
 ///
 ///     auto value<Isa>(x) const        f(x), for a vector of an instruction set

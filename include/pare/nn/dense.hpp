@@ -2,6 +2,7 @@
 #define PARE_NN_DENSE_HPP
 
 #include <pare/kernels/packed.hpp>
+#include <pare/kernels/slices.hpp>
 #include <pare/nn/layer.hpp>
 #include <pare/nn/trainable.hpp>
 
@@ -41,8 +42,10 @@ struct dense_plan {
     }
 };
 
+struct without_bias {};
+
 /// y = x W^T + b on the last axis of a sample: x [..., In], W [Out, In], b [Out], y [..., Out]. torch.nn.Linear. In and Out may be
-/// `dyn`.
+/// `dyn`. Without bias: dense<4, 3>(without_bias{}).
 template <std::size_t In, std::size_t Out, class Weights = weight_matrix<float, full>, class Activations = as_float>
 struct dense {
     static constexpr bool takes_stages = true;
@@ -50,14 +53,23 @@ struct dense {
 
     Weights weights;
     tensor<float, Out> bias;
+    bool has_bias = true;  // else it is zero and no member
 
     dense() requires(In != dyn && Out != dyn && std::constructible_from<Weights, std::size_t, std::size_t>) : weights(Out, In) {}
+    explicit dense(without_bias) requires(In != dyn && Out != dyn && std::constructible_from<Weights, std::size_t, std::size_t>)
+        : dense() {
+        has_bias = false;
+    }
+    dense(std::size_t inputs, std::size_t outputs, without_bias) requires std::constructible_from<Weights, std::size_t, std::size_t>
+        : dense(inputs, outputs) {
+        has_bias = false;
+    }
     dense(std::size_t inputs, std::size_t outputs) requires std::constructible_from<Weights, std::size_t, std::size_t>
         : weights(outputs, inputs), bias(outputs) {
         PARE_ASSERT((In == dyn || In == inputs) && (Out == dyn || Out == outputs), "dense<%zu, %zu>(%zu, %zu)", In, Out, inputs,
                     outputs);
     }
-    dense(Weights w, tensor<float, Out> b) : weights(std::move(w)), bias(std::move(b)) {
+    dense(Weights w, tensor<float, Out> b, bool with_bias = true) : weights(std::move(w)), bias(std::move(b)), has_bias(with_bias) {
         PARE_ASSERT(bias.size() == weights.rows(), "a dense layer of %zu outputs is given %zu biases", weights.rows(), bias.size());
     }
 
@@ -76,14 +88,8 @@ struct dense {
         const matrix_view<const float> g = rows(dy);
         const std::size_t weight_count = weights.rows() * weights.columns();
         multiply_gradient(weights, ctx, rows(x), g, matrix_view<float>(gradient.data(), weights.rows(), weights.columns()));
-        float* const bias_gradient = gradient.data() + weight_count;
-        for (std::size_t j = 0; j < g.columns; ++j) {
-            bias_gradient[j] = 0.0f;
-        }
-        for (std::size_t i = 0; i < g.rows; ++i) {
-            for (std::size_t j = 0; j < g.columns; ++j) {
-                bias_gradient[j] += g.data[i * g.stride + j];
-            }
+        if (has_bias) {
+            kernels::sum_rows<typename Context::isa>(g.rows, g.columns, g.data, g.stride, gradient.data() + weight_count, false);
         }
         if (dx.data() != nullptr) {
             multiply_transposed(weights, ctx, g, rows(dx));
@@ -93,18 +99,32 @@ struct dense {
     template <class Self, class F>
     static void members(Self& self, F&& f) {
         f("weight", self.weights);
-        f("bias", self.bias);
+        if (self.has_bias) {
+            f("bias", self.bias);
+        }
     }
 
     template <class F>
     auto map_weights(F&& f) const {
         auto mapped = f("weight", weights, Activations{});
-        return dense<In, Out, decltype(mapped.weights), decltype(mapped.activations)>(std::move(mapped.weights), bias);
+        return dense<In, Out, decltype(mapped.weights), decltype(mapped.activations)>(std::move(mapped.weights), bias, has_bias);
     }
 
     template <class Isa, std::size_t... N>
     std::size_t training_scratch_bytes(std::size_t batch, const extents<N...>& input) const noexcept {
         return product_scratch_bytes<Isa>(weights, batch * (input.size() / weights.columns()));
+    }
+
+    /// The layer with output j times scale[j] plus shift[j]: what a batch norm behind it does.
+    dense scaled(const float* scale, const float* shift) const requires requires(Weights& w) { scale_rows(w, scale); }
+    {
+        dense copy = *this;
+        scale_rows(copy.weights, scale);
+        for (std::size_t j = 0; j < bias.size(); ++j) {
+            copy.bias(j) = bias(j) * scale[j] + shift[j];
+        }
+        copy.has_bias = true;
+        return copy;
     }
 
     std::string describe() const {

@@ -48,6 +48,10 @@ void multiply_gradient(const masked<Pattern, Inner>& w, Context& ctx, matrix_vie
     multiply_gradient(w.inner, ctx, x, dy, dw);
 }
 template <class Pattern, class Inner>
+const float* product_values(const masked<Pattern, Inner>& w) noexcept {
+    return product_values(w.inner);
+}
+template <class Pattern, class Inner>
 std::span<float> trainable_values(masked<Pattern, Inner>& w) noexcept {
     return trainable_values(w.inner);
 }

@@ -4,11 +4,12 @@
 #include <span>
 #include <string>
 
+#include <pare/kernels/packed_conv.hpp>
 #include <pare/kernels/packed_csr.hpp>
 #include <pare/kernels/packed_full.hpp>
 #include <pare/kernels/packed_groups.hpp>
 #include <pare/nn/dense.hpp>
-#include <pare/nn/sequential.hpp>
+#include <pare/nn/fold.hpp>
 
 PARE_NAMESPACE_BEGIN
 
@@ -55,17 +56,21 @@ struct pack_weights {
             return mapped_weights<Weights, Activations>{w, a};
         }
     }
+    template <class Weights, class Activations>
+    auto operator()(const member_path&, const Weights& w, Activations a, const kernels::convolution& s) const {
+        constexpr bool known = requires {
+            packed_convolution<Weights, Isa>(w, s);
+        };
+        static_assert(
+            known,
+            "pare: prepare() has no kernel for this storage of weights; freeze() the model first if it is still in training");
+        if constexpr (known) {
+            return mapped_weights<packed_convolution<Weights, Isa>, Activations>{packed_convolution<Weights, Isa>(w, s), a};
+        } else {
+            return mapped_weights<Weights, Activations>{w, a};
+        }
+    }
 };
-
-/// The layers of a network and of the networks in it, in order.
-template <class Layer>
-auto flatten(Layer layer) {
-    return std::tuple<Layer>(std::move(layer));
-}
-template <class... Layers>
-auto flatten(sequential<Layers...> network) {
-    return std::apply([](auto&&... l) { return std::tuple_cat(flatten(std::move(l))...); }, std::move(network.layers));
-}
 
 template <class... Done>
 auto fuse(std::tuple<Done...> done) {
@@ -137,7 +142,7 @@ auto prepare(const sequential<Layers...>& model, Isa chosen = {}) {
     static_assert(Isa::compiled, "pare: prepare<Isa>() for an instruction set that the compiler's flags do not allow");
     if constexpr (Isa::compiled) {
         auto network = std::apply([](auto... layer) { return detail::fuse(std::tuple<>(), std::move(layer)...); },
-                                  detail::flatten(pare::map_weights(model, detail::pack_weights<Isa>{chosen})));
+                                  pare::map_weights(fold_batch_norm(model), detail::pack_weights<Isa>{chosen}).layers);
         return prepared<Isa, decltype(network)>(std::move(network), chosen);
     } else {
         return 0;  // so that the sentence above is the only error

@@ -16,6 +16,7 @@ PARE_NAMESPACE_BEGIN
 ///     multiply_transposed(w, context, dy, dx)                     dx = dy W
 ///     multiply_gradient(w, context, x, dy, dw)                    dw = dy^T x
 ///     trainable_values(w)                                         the numbers that an optimizer moves
+///     product_values(w)                                           those that products see, [rows, columns], for convolutions
 ///     product_scratch_bytes<Isa>(w, batch)                        what the three products take from context.scratch
 
 template <class Weights, class Isa, class Activations, class Context, class... Stages>
@@ -48,6 +49,10 @@ void multiply_gradient(const weight_matrix<float, full>& w, Context& ctx, matrix
                                              {x.data, x.stride, 1}, kernels::epilogue<float>(dw.data, dw.stride));
 }
 
+inline const float* product_values(const weight_matrix<float, full>& w) noexcept {
+    return w.values.data();
+}
+
 inline std::span<float> trainable_values(weight_matrix<float, full>& w) noexcept {
     return {w.values.data(), w.values.size()};
 }
@@ -57,6 +62,12 @@ std::span<float> trainable_values(tensor<float, E...>& t) noexcept {
 }
 template <class T, std::size_t... E>
 void trainable_values(buffer<T, E...>&) = delete;
+
+/// Row i of the weights times factor[i]: each number is rounded once.
+template <class Layout>
+void scale_rows(weight_matrix<float, Layout>& w, const float* factor) noexcept {
+    w.structure.for_each([&](std::size_t row, std::size_t, std::size_t i) { w.values[i] *= factor[row]; });
+}
 
 template <class Isa>
 std::size_t product_scratch_bytes(const weight_matrix<float, full>& w, std::size_t batch) noexcept {

@@ -71,6 +71,8 @@ struct xsimd_ops {
     PARE_INLINE static i32 maximum(i32 a, i32 b) noexcept { return (xsimd::max)(a, b); }
     /// y where x > 0, else 0.
     PARE_INLINE static f32 where_positive(f32 x, f32 y) noexcept { return xsimd::select(x > set(0.0f), y, set(0.0f)); }
+    /// x where a == b, else y.
+    PARE_INLINE static f32 where_equal(f32 a, f32 b, f32 x, f32 y) noexcept { return xsimd::select(a == b, x, y); }
     PARE_INLINE static f32 sqrt(f32 x) noexcept { return xsimd::sqrt(x); }
     /// a / b, rounded once under every compiler flag: -ffast-math would multiply by an approximate reciprocal.
     PARE_INLINE static f32 divide(f32 a, f32 b) noexcept {

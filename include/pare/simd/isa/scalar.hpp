@@ -60,6 +60,7 @@ struct ops<isa::scalar> {
     PARE_INLINE static f32 maximum(f32 a, f32 b) noexcept { return a > b ? a : b; }
     PARE_INLINE static i32 maximum(i32 a, i32 b) noexcept { return a > b ? a : b; }
     PARE_INLINE static f32 where_positive(f32 x, f32 y) noexcept { return x > 0.0f ? y : 0.0f; }
+    PARE_INLINE static f32 where_equal(f32 a, f32 b, f32 x, f32 y) noexcept { return a == b ? x : y; }
     PARE_INLINE static f32 sqrt(f32 x) noexcept { return std::sqrt(x); }
     PARE_INLINE static f32 divide(f32 a, f32 b) noexcept { return pare::opaque(pare::opaque(a) / pare::opaque(b)); }
     template <int N>

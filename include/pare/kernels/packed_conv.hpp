@@ -1,0 +1,164 @@
+#ifndef PARE_KERNELS_PACKED_CONV_HPP
+#define PARE_KERNELS_PACKED_CONV_HPP
+
+#include <pare/core/context.hpp>
+#include <pare/kernels/conv_gradient.hpp>
+#include <pare/kernels/packed_full.hpp>
+
+PARE_NAMESPACE_BEGIN
+
+/// Weights of convolutions as the kernels of one instruction set read them: like packed<Weights, Isa>, but for
+///
+///     explicit packed_convolution(weights, convolution)           the image's height and width do not matter here
+///     static std::size_t scratch_bytes(Activations, convolution)  for one image
+///     void convolve(Activations, executor, arena, convolution, image, output, stages...)
+///
+/// The general one writes down what pixels see, some of them at a time, and multiplies these rows: any storage that multiplies rows
+/// convolves. Activations are quantized per row, which is per output pixel. One group only.
+template <class Weights, class Isa>
+class packed_convolution {
+    using matrix = packed<Weights, Isa>;
+
+public:
+    packed_convolution(const Weights& w, const kernels::convolution& s) : matrix_(w) {
+        PARE_ASSERT(s.groups == 1,
+                    "a convolution in %zu groups; float, bfloat16 and qint8 weights that are stored in full have kernels for it",
+                    s.groups);
+    }
+
+    std::size_t rows() const noexcept { return matrix_.rows(); }
+    std::size_t columns() const noexcept { return matrix_.columns(); }
+    std::size_t bytes() const noexcept { return matrix_.bytes(); }
+    std::string describe() const { return matrix_.describe() + " on copied patches"; }
+
+    template <class Activations>
+    static constexpr std::size_t scratch_bytes(Activations a,
+                                               const kernels::convolution& s) noexcept requires multiplies<matrix, Activations> {
+        return scratch_bytes_of<float>(kernels::patch_rows(s) * s.kernel_size()) +
+               matrix::scratch_bytes(a, kernels::patch_rows(s), s.outputs, s.kernel_size());
+    }
+
+    template <class Activations, class Executor, class... Stages>
+    void convolve(Activations a, Executor& executor, arena scratch, const kernels::convolution& s, const float* x, float* y,
+                  Stages... stages) const noexcept {
+        const std::size_t most = kernels::patch_rows(s);
+        float* const patches = scratch.take<float>(most * s.kernel_size());
+        context<Isa, Executor> ctx{executor, scratch};
+        for (std::size_t first = 0; first < s.output_pixels(); first += most) {
+            const std::size_t pixels = (std::min)(most, s.output_pixels() - first);
+            kernels::copy_patches<Isa>(s, x, 0, first, pixels, patches);
+            matrix_.multiply(a, ctx, matrix_view<const float>(patches, pixels, s.kernel_size()),
+                             matrix_view<float>(y + first * s.outputs, pixels, s.outputs), stages...);
+        }
+    }
+
+private:
+    matrix matrix_;
+};
+
+namespace kernels {
+
+constexpr std::size_t conv2d_f32_scratch_bytes(const convolution& s) noexcept {
+    return s.padding_height + s.padding_width == 0 ? 0 : scratch_bytes_of<float>(s.padded_size());
+}
+
+/// y [output pixels, outputs] of one image without a border, which gets one in the scratch; weights packed by conv2d_f32_kernel.
+template <class Isa, class Stored, class Executor, class... Stages>
+void conv2d_f32_padded(Executor& executor, arena scratch, const convolution& s, const float* x, const Stored* weights, float* y,
+                       Stages... stages) noexcept {
+    const float* image = x;
+    if (s.padding_height + s.padding_width != 0) {
+        float* const padded = scratch.take<float>(s.padded_size());
+        pad_image(s, x, 0.0f, padded, [](const float* from, std::size_t count, float* to) { std::copy_n(from, count, to); });
+        image = padded;
+    }
+    conv2d_f32<Isa>(executor, s, image, weights, epilogue<float, Stages...>(y, s.outputs, stages...));
+}
+
+}  // namespace kernels
+
+/// Float or bfloat16 weights, in groups or not.
+template <class Element, class Isa>
+requires std::is_same_v<Element, float> || std::is_same_v<Element, bfloat16>
+class packed_convolution<weight_matrix<Element, full>, Isa> {
+    using layout = kernels::conv2d_f32_kernel<Isa, Element>;
+
+public:
+    packed_convolution(const weight_matrix<Element, full>& w, const kernels::convolution& s)
+        : rows_(w.rows()), columns_(w.columns()), values_(layout::packed_size(s)) {
+        layout::pack(w.values.data(), s, values_.data());
+    }
+
+    std::size_t rows() const noexcept { return rows_; }
+    std::size_t columns() const noexcept { return columns_; }
+    std::size_t bytes() const noexcept { return values_.size() * sizeof(Element); }
+    std::string describe() const { return sentence(detail::element_storage<Element>::name, " full, conv2d_f32 on ", Isa::name); }
+
+    static constexpr std::size_t scratch_bytes(as_float, const kernels::convolution& s) noexcept {
+        return kernels::conv2d_f32_scratch_bytes(s);
+    }
+
+    template <class Executor, class... Stages>
+    void convolve(as_float, Executor& executor, arena scratch, const kernels::convolution& s, const float* x, float* y,
+                  Stages... stages) const noexcept {
+        kernels::conv2d_f32_padded<Isa>(executor, scratch, s, x, values_.data(), y, stages...);
+    }
+
+private:
+    std::size_t rows_;
+    std::size_t columns_;
+    aligned_array<Element> values_;
+};
+
+/// Byte weights, in groups or not; each image is quantized by its own range.
+template <class Isa>
+class packed_convolution<weight_matrix<qint8, full>, Isa> {
+    using layout = kernels::conv2d_int8_kernel<Isa>;
+    using activation = typename simd::ops<Isa>::activation;
+
+public:
+    static constexpr const char* activations_note = ", activations quantized per image";
+
+    packed_convolution(const weight_matrix<qint8, full>& w, const kernels::convolution& s)
+        : rows_(w.rows()),
+          columns_(w.columns()),
+          values_(layout::packed_size(s)),
+          column_sums_(layout::column_sums_size(s)),
+          scales_(w.scales) {
+        layout::pack(w.values.data(), s, values_.data(), column_sums_.data());
+    }
+
+    std::size_t rows() const noexcept { return rows_; }
+    std::size_t columns() const noexcept { return columns_; }
+    std::size_t bytes() const noexcept {
+        return values_.size() + column_sums_.size() * sizeof(std::int32_t) + scales_.size() * sizeof(float);
+    }
+    std::string describe() const { return sentence("qint8 full, conv2d_int8 on ", Isa::name); }
+
+    static constexpr std::size_t scratch_bytes(dynamic_range, const kernels::convolution& s) noexcept {
+        return scratch_bytes_of<activation>(s.padded_size() + kernels::conv2d_int8_slack<Isa>);
+    }
+
+    template <class Executor, class... Stages>
+    void convolve(dynamic_range, Executor& executor, arena scratch, const kernels::convolution& s, const float* x, float* y,
+                  Stages... stages) const noexcept {
+        activation* const image = scratch.take<activation>(s.padded_size() + kernels::conv2d_int8_slack<Isa>);
+        const quantization q = kernels::quantize_image<Isa>(s, x, image);
+        const std::int32_t zero_point = q.zero_point;
+        const kernels::packed_int8 w = {values_.data(), column_sums_.data(), rows_, layout::depth(s)};
+        kernels::conv2d_int8<Isa>(executor, s, image, w,
+                                  kernels::epilogue<float, kernels::dequantize, Stages...>(
+                                      y, s.outputs, {&q.scale, &zero_point, scales_.data(), column_sums_.data(), 0}, stages...));
+    }
+
+private:
+    std::size_t rows_;
+    std::size_t columns_;
+    aligned_array<std::int8_t> values_;
+    aligned_array<std::int32_t> column_sums_;
+    aligned_array<float> scales_;
+};
+
+PARE_NAMESPACE_END
+
+#endif

@@ -1,0 +1,109 @@
+#ifndef PARE_KERNELS_POOL_HPP
+#define PARE_KERNELS_POOL_HPP
+
+#include <limits>
+
+#include <pare/kernels/conv.hpp>
+
+PARE_NAMESPACE_BEGIN
+
+/// Pools of images [height, width, channels], channels last: vectors of channels. A `convolution` says how the window moves; its
+/// outputs are not looked at.
+namespace kernels {
+
+namespace detail {
+
+/// Calls f(offset of the pixel) for each pixel of the image, without its border, that an output pixel sees, in the order of rows.
+template <class F>
+PARE_INLINE void for_each_pixel(const convolution& s, std::size_t oy, std::size_t ox, const F& f) {
+    for (std::size_t ky = 0; ky < s.kernel_height; ++ky) {
+        const std::size_t y = oy * s.stride_height + ky * s.dilation_height;
+        for (std::size_t kx = 0; kx < s.kernel_width; ++kx) {
+            const std::size_t x = ox * s.stride_width + kx * s.dilation_width;
+            if (y >= s.padding_height && y < s.padding_height + s.height && x >= s.padding_width && x < s.padding_width + s.width) {
+                f(((y - s.padding_height) * s.width + x - s.padding_width) * s.channels);
+            }
+        }
+    }
+}
+
+/// Calls f(output row, output column, first channel, how many of them, offset of the output) for vectors of all outputs.
+template <class Isa, class F>
+PARE_INLINE void for_each_pooled(const convolution& s, const F& f) {
+    constexpr std::size_t lanes = simd::ops<Isa>::lanes;
+    std::size_t offset = 0;
+    for (std::size_t oy = 0; oy < s.output_height(); ++oy) {
+        for (std::size_t ox = 0; ox < s.output_width(); ++ox, offset += s.channels) {
+            for (std::size_t c = 0; c < s.channels; c += lanes) {
+                f(oy, ox, c, s.channels - c < lanes ? s.channels - c : lanes, offset + c);
+            }
+        }
+    }
+}
+
+template <class Isa, class Vector>
+PARE_INLINE void store_count(float* p, Vector v, std::size_t count) noexcept {
+    using V = simd::ops<Isa>;
+    count == V::lanes ? V::store(p, v) : V::store_partial(p, v, count);
+}
+
+}  // namespace detail
+
+/// The greatest number of each window; x finite.
+template <class Isa>
+PARE_FLATTEN PARE_NOINLINE void max_pool(const convolution& s, const float* x, float* y) noexcept {
+    using V = simd::ops<Isa>;
+    detail::for_each_pooled<Isa>(s, [&](std::size_t oy, std::size_t ox, std::size_t c, std::size_t count, std::size_t out) {
+        auto greatest = V::set(-(std::numeric_limits<float>::max)());
+        detail::for_each_pixel(s, oy, ox,
+                               [&](std::size_t at) { greatest = V::maximum(greatest, load_first<Isa>(x + at + c, count)); });
+        detail::store_count<Isa>(y + out, greatest, count);
+    });
+}
+
+/// dx = dy where x was the first of the greatest of its window, summed over windows.
+template <class Isa>
+PARE_FLATTEN PARE_NOINLINE void max_pool_gradient(const convolution& s, const float* x, const float* y, const float* dy,
+                                                  float* dx) noexcept {
+    using V = simd::ops<Isa>;
+    std::fill_n(dx, s.height * s.width * s.channels, 0.0f);
+    detail::for_each_pooled<Isa>(s, [&](std::size_t oy, std::size_t ox, std::size_t c, std::size_t count, std::size_t out) {
+        const auto greatest = load_first<Isa>(y + out, count);
+        auto left = load_first<Isa>(dy + out, count);
+        detail::for_each_pixel(s, oy, ox, [&](std::size_t at) {
+            const auto v = load_first<Isa>(x + at + c, count);
+            const auto sum = load_first<Isa>(dx + at + c, count);
+            detail::store_count<Isa>(dx + at + c, V::where_equal(v, greatest, sum + left, sum), count);
+            left = V::where_equal(v, greatest, V::set(0.0f), left);
+        });
+    });
+}
+
+/// The sum of each window, times `factor`.
+template <class Isa>
+PARE_FLATTEN PARE_NOINLINE void average_pool(const convolution& s, float factor, const float* x, float* y) noexcept {
+    using V = simd::ops<Isa>;
+    detail::for_each_pooled<Isa>(s, [&](std::size_t oy, std::size_t ox, std::size_t c, std::size_t count, std::size_t out) {
+        auto sum = V::set(0.0f);
+        detail::for_each_pixel(s, oy, ox, [&](std::size_t at) { sum = sum + load_first<Isa>(x + at + c, count); });
+        detail::store_count<Isa>(y + out, sum * V::set(factor), count);
+    });
+}
+
+template <class Isa>
+PARE_FLATTEN PARE_NOINLINE void average_pool_gradient(const convolution& s, float factor, const float* dy, float* dx) noexcept {
+    using V = simd::ops<Isa>;
+    std::fill_n(dx, s.height * s.width * s.channels, 0.0f);
+    detail::for_each_pooled<Isa>(s, [&](std::size_t oy, std::size_t ox, std::size_t c, std::size_t count, std::size_t out) {
+        const auto share = load_first<Isa>(dy + out, count) * V::set(factor);
+        detail::for_each_pixel(s, oy, ox, [&](std::size_t at) {
+            detail::store_count<Isa>(dx + at + c, load_first<Isa>(dx + at + c, count) + share, count);
+        });
+    });
+}
+
+}  // namespace kernels
+
+PARE_NAMESPACE_END
+
+#endif

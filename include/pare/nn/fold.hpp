@@ -1,0 +1,73 @@
+#ifndef PARE_NN_FOLD_HPP
+#define PARE_NN_FOLD_HPP
+
+#include <pare/nn/batch_norm.hpp>
+#include <pare/nn/sequential.hpp>
+
+PARE_NAMESPACE_BEGIN
+
+namespace detail {
+
+/// The layers of a network and of the networks in it, in order, without those that do nothing in inference.
+template <class Layer>
+auto layers_of(Layer layer) {
+    if constexpr (passes_through<Layer> && !has_input_shape<decltype(layer.plan())>) {
+        return std::tuple<>();
+    } else {
+        return std::tuple<Layer>(std::move(layer));
+    }
+}
+template <class... Layers>
+auto layers_of(sequential<Layers...> network) {
+    return std::apply([](auto&&... l) { return std::tuple_cat(layers_of(std::move(l))...); }, std::move(network.layers));
+}
+
+template <class Layer>
+inline constexpr bool is_batch_norm = false;
+template <std::size_t C>
+inline constexpr bool is_batch_norm<batch_norm<C>> = true;
+
+template <class... Done>
+auto fold(std::tuple<Done...> done) {
+    return std::apply([](auto&&... l) { return sequential<std::decay_t<decltype(l)>...>(std::move(l)...); }, std::move(done));
+}
+template <class... Done, class Layer>
+auto fold(std::tuple<Done...> done, Layer layer) {
+    if constexpr (is_batch_norm<Layer>) {
+        auto inference = layer.scale_and_shift();
+        return fold(std::tuple_cat(std::move(done), std::tuple<decltype(inference)>(std::move(inference))));
+    } else {
+        return fold(std::tuple_cat(std::move(done), std::tuple<Layer>(std::move(layer))));
+    }
+}
+template <class... Done, class Layer, class Next, class... Rest>
+auto fold(std::tuple<Done...> done, Layer layer, Next next, Rest... rest) {
+    if constexpr (is_batch_norm<Layer>) {
+        return fold(std::move(done), layer.scale_and_shift(), std::move(next), std::move(rest)...);
+    } else if constexpr (is_batch_norm<Next> && requires(const float* p) { layer.scaled(p, p); }) {
+        const auto inference = next.scale_and_shift();
+        return fold(std::move(done), layer.scaled(inference.scale.data(), inference.shift.data()), std::move(rest)...);
+    } else {
+        return fold(std::tuple_cat(std::move(done), std::tuple<Layer>(std::move(layer))), std::move(next), std::move(rest)...);
+    }
+}
+
+}  // namespace detail
+
+/// The network as it is in inference: without dropout, and with every batch norm in the float weights and the bias of the dense
+/// layer or convolution before it: w' = w * s, b' = b * s + t, each product and sum rounded once, so that outputs differ from those
+/// of the layers one after the other by some roundings. Where there are no such weights, it becomes a scale and a shift per
+/// channel, which prepare() fuses into the product before it. prepare() folds by itself; do it before quantizing, so that the
+/// weights that run are the ones that are quantized. Nested networks are unrolled: members get other numbers in their names.
+template <class... Layers>
+auto fold_batch_norm(const sequential<Layers...>& model) {
+    return std::apply([](auto... layer) { return detail::fold(std::tuple<>(), std::move(layer)...); }, detail::layers_of(model));
+}
+template <class Model>
+auto fold_batch_norm(const result<Model>& model) {
+    return and_then(model, [](const auto& m) { return fold_batch_norm(m); });
+}
+
+PARE_NAMESPACE_END
+
+#endif

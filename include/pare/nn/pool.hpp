@@ -1,0 +1,175 @@
+#ifndef PARE_NN_POOL_HPP
+#define PARE_NN_POOL_HPP
+
+#include <pare/kernels/pool.hpp>
+#include <pare/kernels/slices.hpp>
+#include <pare/nn/window.hpp>
+
+PARE_NAMESPACE_BEGIN
+
+/// What torch.nn.MaxPool2d takes besides the kernel. A stride of 0 is the kernel's size.
+struct pool_options {
+    size2d stride = 0;
+    size2d padding = 0;
+    size2d dilation = 1;
+};
+
+/// The greatest number of a window, or the mean, in which the border counts as zeros.
+enum class pool_kind { max, average };
+
+/// The shapes of a pool: channels stay.
+template <std::size_t Rank, class Window>
+struct pool_plan {
+    static constexpr bool is_static = Window::is_static;
+
+    Window window;
+
+    template <std::size_t... N>
+    constexpr auto output_shape(const extents<N...>& input) const noexcept {
+        static_assert(sizeof...(N) == Rank + 1,
+                      "pare: 2-D pools take samples [height, width, channels], 1-D ones [width, channels]");
+        constexpr std::size_t channels = extents<N...>::static_extent(Rank);
+        return detail::windows_over<channels>(window, input, input[Rank]);
+    }
+};
+
+/// See max_pool2d, average_pool2d and their 1-D forms.
+template <pool_kind Kind, std::size_t Rank, size2d Kernel, pool_options Options>
+struct pool_layer {
+    static constexpr window window_of(size2d kernel, const pool_options& o) noexcept {
+        const auto stride = [](std::size_t given, std::size_t size) { return given == 0 ? size : given; };
+        return {Rank == 1 ? size2d(1, kernel.width) : kernel,
+                {Rank == 1 ? 1 : stride(o.stride.height, kernel.height), stride(o.stride.width, kernel.width)},
+                {Rank == 1 ? 0 : o.padding.height, o.padding.width},
+                {Rank == 1 ? 1 : o.dilation.height, o.dilation.width}};
+    }
+    using window_type = std::conditional_t<Kernel.width != dyn, fixed_window<window_of(Kernel, Options)>, run_time_window>;
+
+    window_type moves;
+
+    pool_layer() requires(Kernel.width != dyn) = default;
+    /// With a window that is known at run time.
+    explicit pool_layer(size2d kernel, pool_options options = {}) requires(Kernel.width == dyn)
+        : moves{window_of(kernel, options)} {}
+
+    constexpr pool_plan<Rank, window_type> plan() const noexcept { return {moves}; }
+
+    template <class Context, std::size_t... X, std::size_t... Y>
+    void forward(Context& ctx, tensor_view<const float, X...> x, tensor_view<float, Y...> y) const noexcept {
+        using isa = typename Context::isa;
+        for_each_image(ctx, x, y.size(), [&](const kernels::convolution& s, std::size_t in, std::size_t out) {
+            if constexpr (Kind == pool_kind::max) {
+                kernels::max_pool<isa>(s, x.data() + in, y.data() + out);
+            } else {
+                kernels::average_pool<isa>(s, share(s), x.data() + in, y.data() + out);
+            }
+        });
+    }
+
+    template <class Context, std::size_t... X, std::size_t... Y>
+    void backward(Context& ctx, tensor_view<const float, X...> x, tensor_view<const float, Y...> y,
+                  tensor_view<const float, Y...> dy, tensor_view<float, X...> dx, std::span<float>) const noexcept {
+        using isa = typename Context::isa;
+        for_each_image(ctx, x, y.size(), [&](const kernels::convolution& s, std::size_t in, std::size_t out) {
+            if constexpr (Kind == pool_kind::max) {
+                kernels::max_pool_gradient<isa>(s, x.data() + in, y.data() + out, dy.data() + out, dx.data() + in);
+            } else {
+                kernels::average_pool_gradient<isa>(s, share(s), dy.data() + out, dx.data() + in);
+            }
+        });
+    }
+
+    std::string describe() const {
+        return sentence(Kind == pool_kind::max ? "max pool " : "average pool ", moves.value.kernel.height, "x",
+                        moves.value.kernel.width);
+    }
+
+private:
+    static float share(const kernels::convolution& s) noexcept {
+        return 1.0f / static_cast<float>(s.kernel_height * s.kernel_width);
+    }
+
+    template <class Context, class X, class F>
+    void for_each_image(Context& ctx, const X& x, std::size_t y_size, const F& f) const {
+        const auto sample = sample_shape(x);
+        const size2d size = detail::image_size(sample);
+        kernels::convolution s = moves.value.over(size.height, size.width);
+        s.channels = sample[Rank];
+        const std::size_t batch = x.extent(0);
+        kernels::for_each_slice(ctx.executor, ctx.scratch, batch, kernels::slice_count(batch), 0, 4 * x.size(),
+                                [&](auto&, std::size_t, std::size_t first, std::size_t end, arena) {
+                                    for (std::size_t i = first; i < end; ++i) {
+                                        f(s, i * (x.size() / batch), i * (y_size / batch));
+                                    }
+                                });
+    }
+};
+
+/// torch.nn.MaxPool2d: max_pool2d<2>(), max_pool2d<3, pool_options{.stride = 2, .padding = 1}>(), max_pool2d<dyn>(2). Of equal
+/// numbers the gradient goes to the first.
+template <size2d Kernel, pool_options Options = pool_options{}>
+using max_pool2d = pool_layer<pool_kind::max, 2, Kernel, Options>;
+template <std::size_t Kernel, pool_options Options = pool_options{}>
+using max_pool1d = pool_layer<pool_kind::max, 1, size2d(1, Kernel), Options>;
+
+/// torch.nn.AvgPool2d.
+template <size2d Kernel, pool_options Options = pool_options{}>
+using average_pool2d = pool_layer<pool_kind::average, 2, Kernel, Options>;
+template <std::size_t Kernel, pool_options Options = pool_options{}>
+using average_pool1d = pool_layer<pool_kind::average, 1, size2d(1, Kernel), Options>;
+
+/// A sample [..., channels] to [channels].
+struct global_pool_plan {
+    static constexpr bool is_static = true;
+
+    template <std::size_t... N>
+    static constexpr auto output_shape(const extents<N...>& input) noexcept {
+        constexpr std::size_t channels = extents<N...>::static_extent(sizeof...(N) - 1);
+        if constexpr (channels == dyn) {
+            return extents<dyn>(input[sizeof...(N) - 1]);
+        } else {
+            return extents<channels>();
+        }
+    }
+};
+
+/// The greatest number, or the mean, of each channel over all of an image or sequence: one window as large as it.
+template <pool_kind Kind>
+struct global_pool {
+    static constexpr global_pool_plan plan() noexcept { return {}; }
+
+    template <class Context, std::size_t... X, std::size_t... Y>
+    void forward(Context& ctx, tensor_view<const float, X...> x, tensor_view<float, Y...> y) const noexcept {
+        layer(x).forward(ctx, as_sequences(x), as_pixels(y));
+    }
+    template <class Context, std::size_t... X, std::size_t... Y>
+    void backward(Context& ctx, tensor_view<const float, X...> x, tensor_view<const float, Y...> y,
+                  tensor_view<const float, Y...> dy, tensor_view<float, X...> dx, std::span<float> gradient) const noexcept {
+        layer(x).backward(ctx, as_sequences(x), as_pixels(y), as_pixels(dy), as_sequences(dx), gradient);
+    }
+
+    static std::string describe() { return Kind == pool_kind::max ? "global max pool" : "global average pool"; }
+
+private:
+    template <class X>
+    static auto layer(const X& x) noexcept {
+        return pool_layer<Kind, 1, size2d(dyn), pool_options{}>(size2d(1, as_sequences(x).extent(1)));
+    }
+    template <class T, std::size_t... E>
+    static tensor_view<T, dyn, dyn, dyn> as_sequences(const tensor_view<T, E...>& x) noexcept {
+        const std::size_t batch = x.extent(0), channels = x.extent(sizeof...(E) - 1);
+        return {x.data(), batch, x.size() / (batch * channels), channels};
+    }
+    template <class T, std::size_t... E>
+    static tensor_view<T, dyn, dyn, dyn> as_pixels(const tensor_view<T, E...>& y) noexcept {
+        return {y.data(), y.extent(0), 1, y.extent(sizeof...(E) - 1)};
+    }
+};
+
+/// torch.nn.AdaptiveAvgPool2d(1) and flatten.
+using global_average_pool = global_pool<pool_kind::average>;
+using global_max_pool = global_pool<pool_kind::max>;
+
+PARE_NAMESPACE_END
+
+#endif

@@ -1,0 +1,97 @@
+// Layers with windows, pools, normalization and dense ones are those of PyTorch, forward and backward.
+
+#include <pare/nn.hpp>
+
+#include "layer_case.hpp"
+
+using namespace pare;
+using nlohmann::json;
+
+namespace {
+
+/// A case whose tensors are [batch, channels, height, width] (Rank 2) or [batch, channels, width].
+template <std::size_t Rank, class Layer>
+void check_image_layer(const json& c, const Layer& layer, bool same_in_inference = true) {
+    const auto in = golden_shape(c, "x"), out = golden_shape(c, "y");
+    const auto last = [&](const std::string& name, const std::vector<std::size_t>& shape) {
+        const auto numbers = golden_numbers(c, name);
+        return exchanged(numbers, in[0], shape[1], numbers.size() / (in[0] * shape[1]));
+    };
+    const auto check = [&](const auto& shape) {
+        check_layer(c, layer, shape, last("x", in), last("y", out), last("grad_y", out), last("grad_x", in), same_in_inference);
+    };
+    REQUIRE(in.size() == Rank + 2);
+    if constexpr (Rank == 1) {
+        check(extents<dyn, dyn>(in[2], in[1]));
+    } else {
+        check(extents<dyn, dyn, dyn>(in[2], in[3], in[1]));
+    }
+}
+
+std::size_t number(const json& c, const char* name, std::size_t otherwise) {
+    return c["attr"].value(name, otherwise);
+}
+
+conv_options options(const json& c) {
+    return {.stride = number(c, "stride", 1),
+            .padding = number(c, "padding", 0),
+            .dilation = number(c, "dilation", 1),
+            .groups = number(c, "groups", 1),
+            .bias = c["tensors"].contains("p.bias")};
+}
+
+pool_options pool(const json& c) {
+    return {.stride = number(c, "stride", 0), .padding = number(c, "padding", 0), .dilation = number(c, "dilation", 1)};
+}
+
+}  // namespace
+
+TEST_CASE("convolutions, pools, batch norm and dense layers are those of PyTorch, forward and backward") {
+    std::set<std::string> seen;
+    for (const auto& c : golden_cases("layers.json")) {
+        const std::string kind = golden_kind(c);
+        const auto in = golden_shape(c, "x"), out = golden_shape(c, "y");
+        if (kind == "linear") {
+            dense<dyn, dyn> layer(in[1], out[1]);
+            layer.has_bias = c["tensors"].contains("p.bias");
+            check_layer(c, layer, extents<dyn>(in[1]), golden_numbers(c, "x"), golden_numbers(c, "y"), golden_numbers(c, "grad_y"),
+                        golden_numbers(c, "grad_x"));
+        } else if (kind == "conv2d") {
+            check_image_layer<2>(c, conv2d<dyn, dyn, dyn>(in[1], out[1], number(c, "kernel", 0), options(c)));
+        } else if (kind == "conv1d") {
+            check_image_layer<1>(c, conv1d<dyn, dyn, dyn>(in[1], out[1], number(c, "kernel", 0), options(c)));
+        } else if (kind == "max_pool2d") {
+            check_image_layer<2>(c, max_pool2d<dyn>(number(c, "kernel", 0), pool(c)));
+        } else if (kind == "avg_pool2d") {
+            check_image_layer<2>(c, average_pool2d<dyn>(number(c, "kernel", 0), pool(c)));
+        } else if (kind == "global_avg_pool2d") {
+            check_image_layer<2>(c, global_average_pool());
+        } else if (kind == "batch_norm2d") {
+            batch_norm<dyn> layer(in[1]);
+            layer.epsilon = c["attr"]["eps"];
+            layer.momentum = c["attr"].value("momentum", 0.1f);
+            layer.frozen = c["name"] == "batch_norm2d/eval";
+            if (layer.frozen) {
+                std::ranges::copy(golden_numbers(c, "after.running_mean"), layer.running_mean.begin());
+                std::ranges::copy(golden_numbers(c, "after.running_var"), layer.running_var.begin());
+            }
+            check_image_layer<2>(c, layer, layer.frozen);
+        } else {
+            continue;
+        }
+        seen.insert(kind);
+    }
+    CHECK(seen.size() == 7);
+}
+
+TEST_CASE("static and dynamic extents give the same bits") {
+    for (const auto& c : golden_cases("layers.json")) {
+        if (c["name"] == "conv2d/k3s2p1d1g6") {
+            const auto in = golden_shape(c, "x"), out = golden_shape(c, "y");
+            constexpr std::size_t channels = 6;
+            REQUIRE(in[1] == channels);
+            REQUIRE(out[1] == channels);
+            check_image_layer<2>(c, conv2d<channels, channels, 3, conv_options{.stride = 2, .padding = 1, .groups = 6}>());
+        }
+    }
+}
