@@ -58,3 +58,8 @@ void check_model(const std::string& name, Model model, const io::state_names& na
 TEST_CASE("PyTorch's LeNet-300-100 gives PyTorch's logits and errors") {
     check_model("lenet_300_100", sequential(dense<784, 300>(), relu(), dense<300, 100>(), relu(), dense<100, 10>()));
 }
+
+TEST_CASE("PyTorch's LeNet-5 gives PyTorch's logits and errors") {
+    check_model("lenet5", sequential(input<28, 28, 1>(), conv2d<1, 20, 5>(), max_pool2d<2>(), conv2d<20, 50, 5>(), max_pool2d<2>(),
+                                     flatten(), dense<800, 500>(), relu(), dense<500, 10>()));
+}
