@@ -75,7 +75,7 @@ constexpr auto windows_over(const Window& w, const extents<N...>& sample, std::s
     static_assert(rank == 2 || rank == 3,
                   "pare: layers with windows take images [height, width, channels], 1-D ones [width, channels]");
     const size2d size = image_size(sample);
-    const kernels::convolution s = w.value.over(size.height, size.width);
+    [[maybe_unused]] const kernels::convolution s = w.value.over(size.height, size.width);
     PARE_ASSERT(s.output_pixels() != 0, "a window of %zux%zu is larger than an image of %zux%zu with its border", s.kernel_height,
                 s.kernel_width, s.height, s.width);
     if constexpr (Window::is_static && extents<N...>::static_extent(0) != dyn && extents<N...>::static_extent(1) != dyn) {
