@@ -1,6 +1,11 @@
 #include <pare/io/model.hpp>
 
+#include <csignal>
 #include <cstdio>
+
+#if __has_include(<sys/resource.h>)
+#include <sys/resource.h>
+#endif
 
 #include <pare/pare.hpp>
 
@@ -181,6 +186,24 @@ TEST_CASE("files are replaced as a whole or not at all") {
     REQUIRE_FALSE(io::write_file(path, {1, 2, 3}));
     REQUIRE_FALSE(io::write_file(path, {4, 5}));
     CHECK(io::read_file(path).value() == io::bytes{4, 5});
-    CHECK_FALSE(io::read_file(path + ".part"));
+    CHECK(io::is_missing(path + ".part"));
+#if __has_include(<sys/resource.h>)
+    // A disk that is full after 1000 bytes.
+    rlimit before{};
+    REQUIRE(getrlimit(RLIMIT_FSIZE, &before) == 0);
+    const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+    rlimit little = before;
+    little.rlim_cur = 1000;
+    REQUIRE(setrlimit(RLIMIT_FSIZE, &little) == 0);
+    const auto problem = io::write_file(path, io::bytes(100000));
+    const auto of_model = save(small_network(), path);
+    setrlimit(RLIMIT_FSIZE, &before);
+    std::signal(SIGXFSZ, handler);
+    REQUIRE(problem);
+    CHECK_THAT(problem->message, ContainsSubstring(path + ": expected a place that can be written, found that writing failed: "));
+    CHECK(of_model);
+    CHECK(io::read_file(path).value() == io::bytes{4, 5});
+    CHECK(io::is_missing(path + ".part"));
+#endif
     std::remove(path.c_str());
 }

@@ -31,7 +31,8 @@ struct seed {
 
 /// An array of random numbers that is never stored: number i depends on the seed, the stream and i alone, so that any thread may
 /// ask for any of them in any order. Distinct purposes take distinct streams: the matrices of a model 0, 1, ..., the shuffling of
-/// epoch e 2^32 + e, the layers in training step t 2^33 + t, its augmentation 2^34 + t.
+/// epoch e 2^32 + e, the layers in training step t 2^33 + t, its augmentation 2^34 + t, the biases of
+/// a model 2^35, 2^35 + 1, ...
 class random_numbers {
 public:
     constexpr random_numbers(seed s, std::uint64_t stream) noexcept : seed_(s.value), stream_(stream) {}

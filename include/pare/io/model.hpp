@@ -24,7 +24,8 @@ PARE_NAMESPACE_BEGIN
 ///                                       w.values          F32, BF16 or I8 [stored]; w.scale as above
 ///     masked, in training               w_orig, w_mask    F32 [outputs, inputs], the mask 1 or 0: as torch.nn.utils.prune
 ///
-/// Where types and shapes do not say it all, __metadata__ describes w: "qint4 full in groups of 64, 300 x 784".
+/// Quantized and sparse weights of convolutions are as they are here, [outputs, height * width * inputs]. Where types and shapes do
+/// not say it all, __metadata__ describes w: "qint4 full in groups of 64, 300 x 784".
 ///
 /// A storage of one's own takes part with a function serialize(archive, name, storage&) beside it, which calls the archive's
 /// functions in the same order for saving and loading:
@@ -221,8 +222,8 @@ void serialize(Archive& archive, const std::string& name, weight_matrix<Element,
     }
 }
 
-template <class Archive, class Element, class Index>
-void serialize(Archive& archive, const std::string& name, weight_matrix<Element, basic_csr<Index>>& w) {
+template <class Archive, class Element, class Index, class... Axes>
+void serialize(Archive& archive, const std::string& name, weight_matrix<Element, basic_csr<Index>>& w, const Axes&...) {
     using weights = weight_matrix<Element, basic_csr<Index>>;
     archive.form(name, sentence(w.describe(), ", ", w.rows(), " x ", w.columns()));
     std::vector<std::uint32_t> row_begin(w.rows() + 1);

@@ -3,8 +3,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
+#include <span>
+#include <string>
 #include <string_view>
 #include <type_traits>
+#include <vector>
 
 #include <pare/core/random.hpp>
 #include <pare/nn/layer.hpp>
@@ -12,39 +16,161 @@
 
 PARE_NAMESPACE_BEGIN
 
-/// An initializer gives the weights of one matrix: float operator()(numbers, i, inputs, outputs) const, the i-th of them.
+/// An initializer gives the weights of one matrix: float operator()(numbers, i, inputs, outputs) const, the i-th of them, or all at
+/// once, void fill(numbers, values, inputs, outputs) const. Inputs are those that one output sees: of a convolution, its whole
+/// window. One with float bias(numbers, i, inputs) const gives biases too; else they become zero.
 
-/// Normal, variance 2 / inputs. He, Zhang, Ren, Sun 2015, eq. 10.
+namespace detail {
+
+inline float random_normal(const random_numbers& numbers, std::size_t i, float variance) noexcept {
+    return numbers.normal(i) * std::sqrt(variance);
+}
+/// Of the same variance: in [-sqrt(3 variance), sqrt(3 variance)].
+inline float random_uniform(const random_numbers& numbers, std::size_t i, float variance) noexcept {
+    const float bound = std::sqrt(3.0f * variance);
+    return numbers.uniform(i, -bound, bound);
+}
+inline float per(float variance, std::size_t count) noexcept {
+    return variance / static_cast<float>(count);
+}
+
+}  // namespace detail
+
+/// Variance 2 / inputs: for ReLU. He, Zhang, Ren, Sun 2015, eq. 10. torch.nn.init.kaiming_normal_.
 struct he_normal {
     float operator()(const random_numbers& numbers, std::size_t i, std::size_t inputs, std::size_t) const noexcept {
-        return numbers.normal(i) * std::sqrt(2.0f / static_cast<float>(inputs));
+        return detail::random_normal(numbers, i, detail::per(2.0f, inputs));
+    }
+};
+/// torch.nn.init.kaiming_uniform_.
+struct he_uniform {
+    float operator()(const random_numbers& numbers, std::size_t i, std::size_t inputs, std::size_t) const noexcept {
+        return detail::random_uniform(numbers, i, detail::per(2.0f, inputs));
     }
 };
 
-/// Normal, variance 2 / (inputs + outputs). Glorot, Bengio 2010.
+/// Variance 2 / (inputs + outputs): for tanh. Glorot, Bengio 2010, eq. 16. torch.nn.init.xavier_normal_.
 struct glorot_normal {
     float operator()(const random_numbers& numbers, std::size_t i, std::size_t inputs, std::size_t outputs) const noexcept {
-        return numbers.normal(i) * std::sqrt(2.0f / static_cast<float>(inputs + outputs));
+        return detail::random_normal(numbers, i, detail::per(2.0f, inputs + outputs));
+    }
+};
+/// torch.nn.init.xavier_uniform_.
+struct glorot_uniform {
+    float operator()(const random_numbers& numbers, std::size_t i, std::size_t inputs, std::size_t outputs) const noexcept {
+        return detail::random_uniform(numbers, i, detail::per(2.0f, inputs + outputs));
     }
 };
 
-/// Gives every float weight matrix of a model its first values and sets every bias to zero; what else a layer has, such as the
-/// scales of a normalization, stays as the layer begins. The same seed gives the same model.
+/// Variance 1 / inputs. LeCun, Bottou, Orr, Mueller 1998, eq. 16.
+struct lecun_normal {
+    float operator()(const random_numbers& numbers, std::size_t i, std::size_t inputs, std::size_t) const noexcept {
+        return detail::random_normal(numbers, i, detail::per(1.0f, inputs));
+    }
+};
+struct lecun_uniform {
+    float operator()(const random_numbers& numbers, std::size_t i, std::size_t inputs, std::size_t) const noexcept {
+        return detail::random_uniform(numbers, i, detail::per(1.0f, inputs));
+    }
+};
+
+/// What torch.nn.Linear, Conv1d, Conv2d, RNN, LSTM and GRU begin with: weights and biases in [-1 / sqrt(n), 1 / sqrt(n)], n being
+/// the inputs or, of recurrent layers, the hidden units.
+struct pytorch_default {
+    float operator()(const random_numbers& numbers, std::size_t i, std::size_t inputs, std::size_t) const noexcept {
+        return bias(numbers, i, inputs);
+    }
+    float bias(const random_numbers& numbers, std::size_t i, std::size_t inputs) const noexcept {
+        return detail::random_uniform(numbers, i, detail::per(1.0f / 3.0f, inputs));
+    }
+};
+
+/// gain times a matrix whose rows, or whose columns where they are fewer, are orthogonal to each other and of length 1, each such
+/// matrix as probable as any other. Saxe, McClelland, Ganguli 2014. torch.nn.init.orthogonal_. O(inputs * outputs * the lesser of
+/// both).
+struct orthogonal {
+    float gain = 1.0f;
+
+    void fill(const random_numbers& numbers, std::span<float> values, std::size_t inputs, std::size_t outputs) const {
+        const std::size_t count = (std::min)(inputs, outputs), length = (std::max)(inputs, outputs);
+        std::vector<double> v(count * length);  // vector k, [length], at v + k * length
+        for (std::size_t i = 0; i < v.size(); ++i) {
+            v[i] = static_cast<double>(numbers.normal(i));
+        }
+        for (std::size_t k = 0; k < count; ++k) {
+            double* const now = v.data() + k * length;
+            for (std::size_t pass = 0; pass < 2; ++pass) {  // the second removes what rounding left of the first
+                for (std::size_t j = 0; j < k; ++j) {
+                    const double* const before = v.data() + j * length;
+                    const double along = std::inner_product(now, now + length, before, 0.0);
+                    for (std::size_t i = 0; i < length; ++i) {
+                        now[i] -= along * before[i];
+                    }
+                }
+            }
+            const double size = std::sqrt(std::inner_product(now, now + length, now, 0.0));
+            for (std::size_t i = 0; i < length; ++i) {
+                now[i] /= size;
+            }
+        }
+        for (std::size_t o = 0; o < outputs; ++o) {
+            for (std::size_t i = 0; i < inputs; ++i) {
+                const double x = inputs >= outputs ? v[o * length + i] : v[i * length + o];
+                values[o * inputs + i] = gain * static_cast<float>(x);
+            }
+        }
+    }
+};
+
+/// Gives every float weight matrix of a model its first values and every bias too (zero, with most initializers); what else a layer
+/// has, such as the scales of a normalization, stays as the layer begins. The same seed gives the same model.
 template <class Model, class Initializer>
 void initialize(Model& model, const Initializer& initializer, seed s) {
-    std::uint64_t stream = 0;
+    std::vector<std::size_t> hidden;  // of recurrent weights, in order: the columns of weight_hh belong to weight_ih too
+    for_each_member(model, [&](const member_path& path, auto& member) {
+        if constexpr (std::is_same_v<std::remove_cvref_t<decltype(member)>, weight_matrix<float, full>>) {
+            if (std::string_view(path.leaf()).starts_with("weight_hh")) {
+                hidden.push_back(member.columns());
+            }
+        }
+    });
+    std::uint64_t stream = 0, bias_stream = std::uint64_t{1} << 35;
+    std::size_t seen_hidden = 0, inputs = 1;
+    std::string owner;  // the layer whose weights came last: its biases have as many inputs
+    const auto layer_of = [](const member_path& path) {
+        std::string text = path.text();
+        text.resize(text.size() - std::string_view(path.leaf()).size());
+        return text;
+    };
     for_each_member(model, [&](const member_path& path, auto& member) {
         using type = std::remove_cvref_t<decltype(member)>;
+        const std::string_view leaf(path.leaf());
         if constexpr (std::is_same_v<type, weight_matrix<float, full>>) {
             const random_numbers numbers(s, stream++);
-            for (std::size_t i = 0; i < member.values.size(); ++i) {
-                member.values[i] = initializer(numbers, i, member.columns(), member.rows());
+            inputs = member.columns();
+            owner = layer_of(path);
+            if constexpr (requires { initializer.bias(numbers, 0, inputs); }) {
+                inputs = leaf.starts_with("weight_ih") && seen_hidden < hidden.size() ? hidden[seen_hidden] : inputs;
+            }
+            seen_hidden += leaf.starts_with("weight_hh") ? 1u : 0u;
+            if constexpr (requires { initializer.fill(numbers, std::span(member.values), inputs, member.rows()); }) {
+                initializer.fill(numbers, std::span(member.values), inputs, member.rows());
+            } else {
+                for (std::size_t i = 0; i < member.values.size(); ++i) {
+                    member.values[i] = initializer(numbers, i, inputs, member.rows());
+                }
             }
         } else {
             static_assert(
                 requires { member.shape(); }, "pare: initialize() takes a model whose weights are float and full");
-            if (std::string_view(path.leaf()).starts_with("bias")) {
+            if (leaf.starts_with("bias")) {
                 std::fill(member.begin(), member.end(), typename type::value_type{});
+                const random_numbers numbers(s, bias_stream++);
+                if constexpr (requires { member.data()[0] = initializer.bias(numbers, 0, inputs); }) {
+                    for (std::size_t i = 0; layer_of(path) == owner && i < member.size(); ++i) {
+                        member.data()[i] = initializer.bias(numbers, i, inputs);
+                    }
+                }
             }
         }
     });
