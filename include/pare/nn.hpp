@@ -13,6 +13,7 @@
 #include <pare/nn/masked.hpp>
 #include <pare/nn/pool.hpp>
 #include <pare/nn/prepare.hpp>
+#include <pare/nn/recurrent.hpp>
 #include <pare/nn/relu.hpp>
 #include <pare/nn/sequential.hpp>
 #include <pare/nn/sigmoid.hpp>

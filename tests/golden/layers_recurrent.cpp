@@ -36,8 +36,7 @@ void check_layer(const json& c, Layer layer, const std::string& prefix = "") {
     REQUIRE(batch * out.size() == expected.size());
 
     serial_executor serial;
-    workspace space(
-        (std::max)(training_scratch_bytes<isa::native>(layer, batch, sample), scratch_bytes(layer.plan(), batch, sample)));
+    workspace space(training_scratch_bytes<isa::native>(layer, batch, sample));
     context<isa::native, serial_executor> ctx{serial, space.scratch()};
     std::vector<float> y(expected.size()), inferred(y.size()), dx(x.size()), gradient(parameter_count(layer));
     std::vector<float> saved(saved_floats(layer, batch, sample));
@@ -91,4 +90,31 @@ TEST_CASE("activations are those of PyTorch") {
         try_layer(c, "log_softmax", log_softmax());
     }
     CHECK(seen.size() == 14);
+}
+
+TEST_CASE("recurrent layers are those of PyTorch") {
+    constexpr recurrent_options two_layers{.layers = 2}, both_ways{.bidirectional = true};
+    std::set<std::string> seen;
+    const auto try_layer = [&](const json& c, const char* kind, bool wanted, const auto& make) {
+        if (golden_kind(c) == kind && wanted) {
+            const std::string name = c["name"];
+            CAPTURE(name);
+            const auto& shape = c["tensors"]["p.weight_hh_l0"]["shape"];
+            check_layer<2>(c, make(c["tensors"]["x"]["shape"][2].get<std::size_t>(), shape[1].get<std::size_t>()));
+            seen.insert(name);
+        }
+    };
+    for (const auto& c : golden_cases("layers.json")) {
+        const bool reverse = c["tensors"].contains("p.weight_ih_l0_reverse"), second = c["tensors"].contains("p.weight_ih_l1");
+        const bool plain = !reverse && !second;
+        using size = std::size_t;
+        try_layer(c, "lstm", plain, [](size in, size hidden) { return lstm<dyn, dyn>(in, hidden); });
+        try_layer(c, "lstm", second && !reverse, [](size in, size hidden) { return lstm<dyn, dyn, two_layers>(in, hidden); });
+        try_layer(c, "lstm", reverse && !second, [](size in, size hidden) { return lstm<dyn, dyn, both_ways>(in, hidden); });
+        try_layer(c, "gru", plain, [](size in, size hidden) { return gru<dyn, dyn>(in, hidden); });
+        try_layer(c, "gru", reverse && !second, [](size in, size hidden) { return gru<dyn, dyn, both_ways>(in, hidden); });
+        try_layer(c, "rnn_tanh", plain, [](size in, size hidden) { return rnn<dyn, dyn>(in, hidden); });
+        try_layer(c, "rnn_relu", plain, [](size in, size hidden) { return rnn_relu<dyn, dyn>(in, hidden); });
+    }
+    CHECK(seen.size() == 7);
 }

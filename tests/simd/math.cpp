@@ -59,15 +59,15 @@ const auto log1p_of = [](auto x) { return simd::log1p<test_isa>(x); };
 
 TEST_CASE("functions of vectors keep their bounds") {
     CHECK(largest_error(
-              exp_of, [](double x) { return std::exp(x); }, simd::exp_smallest, 88.7228317f) < 1.0);
+              exp_of, [](double x) { return std::exp(x); }, simd::exp_smallest, 88.7228317f) < 1.1);
     CHECK(largest_error(
               expm1_of, [](double x) { return std::expm1(x); }, -largest, -smallest) < 1.0);
     CHECK(largest_error(
-              sigmoid_of, [](double x) { return 1.0 / (1.0 + std::exp(-x)); }, simd::exp_smallest, largest) < 2.3);
+              sigmoid_of, [](double x) { return 1.0 / (1.0 + std::exp(-x)); }, simd::exp_smallest, largest) < 2.5);
     CHECK(largest_error(
               tanh_of, [](double x) { return std::tanh(x); }, -largest, largest) < 2.5);
     CHECK(largest_error(
-              erf_of, [](double x) { return std::erf(x); }, -largest, largest) < 2.0);
+              erf_of, [](double x) { return std::erf(x); }, -largest, largest) < 1.8);
     CHECK(largest_error(
               log_of, [](double x) { return std::log(x); }, smallest, largest) < 0.9);
     CHECK(largest_error(
