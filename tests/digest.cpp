@@ -165,6 +165,25 @@ void digest_network(const char* name, const Model& model, std::size_t batch, Exe
     print(name, y.data(), y.size());
 }
 
+/// Recurrent layers of bytes: products, and gates with functions of their own.
+template <class Executor>
+void digest_sequences(const char* name, std::size_t batch, Executor& executor) {
+    constexpr recurrent_options both_ways{.bidirectional = true};
+    auto net = sequential(input<9, 20>(), lstm<20, 37, both_ways>(), gru<74, 30>(), rnn<30, 8>());
+    std::uint64_t stream = 40;
+    for_each_member(net, [&](const member_path&, auto& member) {
+        const auto values = trainable_values(member);
+        const auto random = numbers(values.size(), stream++, -0.4f, 0.4f);
+        std::copy(random.begin(), random.end(), values.begin());
+    });
+    const auto ready = prepare<test_isa>(*quantize_dynamic(net));
+    auto space = workspace_for(ready, batch);
+    const auto x = numbers(batch * 9 * 20, 50, -1.0f, 4.0f);
+    std::vector<float> y(batch * 9 * 8);
+    run(ready, x, y, space, executor);
+    print(name, y.data(), y.size());
+}
+
 }  // namespace
 
 int main() {
@@ -210,4 +229,6 @@ int main() {
     digest_network("network qint8 csr, batch 1", sparse, 1, serial);
     digest_network("network qint8 csr, batch 250", sparse, 250, serial);
     digest_network("network qint8 csr, batch 250", sparse, 250, pool);
+    digest_sequences("recurrent qint8, batch 1", 1, serial);
+    digest_sequences("recurrent qint8, batch 40", 40, pool);
 }

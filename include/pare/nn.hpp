@@ -18,6 +18,7 @@
 #include <pare/nn/sequential.hpp>
 #include <pare/nn/sigmoid.hpp>
 #include <pare/nn/softmax.hpp>
+#include <pare/nn/stream.hpp>
 #include <pare/nn/summary.hpp>
 #include <pare/nn/training.hpp>
 

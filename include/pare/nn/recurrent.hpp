@@ -23,6 +23,7 @@ struct recurrent {
     static constexpr std::size_t directions = plan_type::directions;
     static constexpr std::size_t cell_count = Options.layers * directions;
     static constexpr bool trainable = requires(Weights & w) { trainable_values(w); };
+    static constexpr bool takes_single_steps = !Options.bidirectional;
 
     std::array<recurrent_weights<Weights>, cell_count> cells;  // layer by layer, forward before reverse
 

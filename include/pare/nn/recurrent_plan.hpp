@@ -75,6 +75,8 @@ struct last_step_plan {
 
 /// The last step of each sequence: [steps, n] becomes [n]; y[:, -1] in PyTorch.
 struct last_step {
+    static constexpr bool takes_single_steps = true;
+
     static constexpr last_step_plan plan() noexcept { return {}; }
 
     template <class Context, class X, class Y>
