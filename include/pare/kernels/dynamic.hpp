@@ -33,7 +33,7 @@ constexpr std::size_t quantized_scratch_bytes(std::size_t batch, std::size_t k) 
 /// Quantizes x by rows, some rows at a time, and calls multiply(first row, quantized_rows<A>, scratch that is left) for
 /// each block.
 template <class Isa, class A, row_quantization Kind = row_quantization::affine, class Context, class Multiply>
-void for_each_quantized_block(Context& ctx, matrix_view<const float> x, const Multiply& multiply) {
+void for_each_quantized_block(Context& ctx, const matrix_view<const float>& x, const Multiply& multiply) {
     constexpr std::size_t rows_per_task = 8;
     arena scratch = ctx.scratch;
     const std::size_t block = x.rows < quantized_block_rows ? x.rows : quantized_block_rows;

@@ -174,7 +174,7 @@ struct gemm_f32_kernel {
 
     /// The same for a matrix A [m, k].
     template <class Executor, class Epilogue>
-    static void multiply(Executor& executor, std::size_t m, std::size_t n, std::size_t k, strided_f32 a, const Stored* b,
+    static void multiply(Executor& executor, std::size_t m, std::size_t n, std::size_t k, const strided_f32& a, const Stored* b,
                          std::size_t first_column, const Epilogue& epilogue) {
         const auto locate = [&](std::size_t row, std::size_t rows, const float** pointers) {
             for (std::size_t r = 0; r < rows; ++r) {
@@ -187,8 +187,8 @@ struct gemm_f32_kernel {
 
 /// C [m, n] = A [m, k] * B [k, n], B packed by gemm_f32_kernel<Isa, Stored>::pack. The epilogue stores C.
 template <class Isa, class Stored, class Executor, class Epilogue>
-PARE_NOINLINE void gemm_f32_packed(Executor& executor, std::size_t m, std::size_t n, std::size_t k, strided_f32 a, const Stored* b,
-                                   const Epilogue& epilogue) {
+PARE_NOINLINE void gemm_f32_packed(Executor& executor, std::size_t m, std::size_t n, std::size_t k, const strided_f32& a,
+                                   const Stored* b, const Epilogue& epilogue) {
     gemm_f32_kernel<Isa, Stored>::multiply(executor, m, n, k, a, b, 0, epilogue);
 }
 
@@ -215,8 +215,8 @@ constexpr std::size_t gemm_f32_scratch_bytes(std::size_t n, std::size_t k) noexc
 /// C [m, n] = A [m, k] * B [k, n], either operand transposed by its strides. Packs B into the scratch as it goes, O(nk) moves
 /// beside O(mnk) multiply-adds. The epilogue stores C.
 template <class Isa, class Executor, class Epilogue>
-PARE_NOINLINE void gemm_f32(Executor& executor, arena scratch, std::size_t m, std::size_t n, std::size_t k, strided_f32 a,
-                            strided_f32 b, const Epilogue& epilogue) {
+PARE_NOINLINE void gemm_f32(Executor& executor, arena scratch, std::size_t m, std::size_t n, std::size_t k, const strided_f32& a,
+                            const strided_f32& b, const Epilogue& epilogue) {
     using kernel = gemm_f32_kernel<Isa>;
     using layout = typename kernel::layout;
     const std::size_t chunk = gemm_f32_chunk_columns<Isa>(n, k);

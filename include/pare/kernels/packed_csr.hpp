@@ -42,14 +42,16 @@ public:
 
     template <class Context, class... Stages>
     requires std::is_same_v<Element, float>
-    void multiply(as_float, Context& ctx, matrix_view<const float> x, matrix_view<float> y, Stages... stages) const noexcept {
+    void multiply(as_float, Context& ctx, const matrix_view<const float>& x, const matrix_view<float>& y,
+                  Stages... stages) const noexcept {
         kernels::spmm<Isa, float>(ctx.executor, ctx.scratch, x.rows, x.data, x.stride, view(),
                                   kernels::epilogue<float, Stages...>(y.data, y.stride, stages...));
     }
 
     template <class Context, class... Stages>
     requires std::is_same_v<Element, qint8>
-    void multiply(dynamic_range, Context& ctx, matrix_view<const float> x, matrix_view<float> y, Stages... stages) const noexcept {
+    void multiply(dynamic_range, Context& ctx, const matrix_view<const float>& x, const matrix_view<float>& y,
+                  Stages... stages) const noexcept {
         kernels::for_each_quantized_block<Isa, std::uint8_t>(ctx, x, [&](std::size_t first, const auto& q, arena scratch) {
             kernels::spmm<Isa, std::int32_t>(
                 ctx.executor, scratch, q.rows, q.values, q.stride, view(),

@@ -30,7 +30,8 @@ public:
     static constexpr std::size_t scratch_bytes(as_float, std::size_t, std::size_t, std::size_t) noexcept { return 0; }
 
     template <class Context, class... Stages>
-    void multiply(as_float, Context& ctx, matrix_view<const float> x, matrix_view<float> y, Stages... stages) const noexcept {
+    void multiply(as_float, Context& ctx, const matrix_view<const float>& x, const matrix_view<float>& y,
+                  Stages... stages) const noexcept {
         kernels::gemm_f32_packed<Isa>(ctx.executor, x.rows, rows_, columns_, {x.data, x.stride, 1}, values_.data(),
                                       kernels::epilogue<float, Stages...>(y.data, y.stride, stages...));
     }
@@ -71,7 +72,8 @@ public:
     }
 
     template <class Context, class... Stages>
-    void multiply(dynamic_range, Context& ctx, matrix_view<const float> x, matrix_view<float> y, Stages... stages) const noexcept {
+    void multiply(dynamic_range, Context& ctx, const matrix_view<const float>& x, const matrix_view<float>& y,
+                  Stages... stages) const noexcept {
         const kernels::packed_int8 w = {values_.data(), column_sums_.data(), rows_, columns_};
         kernels::for_each_quantized_block<Isa, activation>(ctx, x, [&](std::size_t first, const auto& q, arena) {
             kernels::gemm_int8<Isa>(

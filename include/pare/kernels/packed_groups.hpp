@@ -39,7 +39,8 @@ public:
     }
 
     template <class Context, class... Stages>
-    void multiply(dynamic_range, Context& ctx, matrix_view<const float> x, matrix_view<float> y, Stages... stages) const noexcept {
+    void multiply(dynamic_range, Context& ctx, const matrix_view<const float>& x, const matrix_view<float>& y,
+                  Stages... stages) const noexcept {
         const kernels::packed_nibbles w = {values_.data(), scales_.data(), rows_, columns_};
         kernels::for_each_quantized_block<Isa, std::int8_t, kernels::row_quantization::symmetric>(
             ctx, x, [&](std::size_t first, const auto& q, arena) {

@@ -38,9 +38,11 @@ public:
     PARE_INLINE value_range range() const noexcept {
         constexpr std::int32_t sign = (std::numeric_limits<std::int32_t>::min)();
         constexpr auto limit = std::bit_cast<std::int32_t>(largest_range);
-        const std::int32_t most = V::reduce_max(V::maximum(high_[0], high_[1]));
-        const std::int32_t least = V::reduce_max(V::maximum_unsigned(low_[0], low_[1]) ^ V::set(sign)) ^ sign;
-        return {least < 0 ? std::bit_cast<float>(least) : 0.0f, std::bit_cast<float>(most), most <= limit && (least & ~sign) <= limit};
+        const auto most = V::reduce_max(V::maximum(high_[0], high_[1]));
+        const auto least = V::reduce_max(V::maximum_unsigned(low_[0], low_[1]) ^ V::set(sign)) ^ V::set(sign);
+        const float low = V::first(V::from_bits(least));
+        return {low < 0.0f ? low : 0.0f, V::first(V::from_bits(most)),
+                V::first(most) <= limit && (V::first(least) & ~sign) <= limit};
     }
 
 private:
@@ -122,11 +124,13 @@ PARE_INLINE void quantize_values(const float* x, std::size_t n, quantization q, 
 /// How a row becomes bytes by its own range: as quint8, or as symmetric qint8, whose zero point is 0.
 enum class row_quantization { affine, symmetric };
 
-/// Quantizes each row of x by its own range into `out` [rows, columns]. Affine integers in std::int8_t are shifted by -128, and their
-/// zero points with them, which changes no real number: the kind of integer is the instruction set's choice. O(rows * columns), one
-/// pass: while a row becomes bytes, the range of the second next is taken, and the divisions of the next are under way.
+/// Quantizes each row of x by its own range into `out` [rows, columns]. Affine integers in std::int8_t are shifted by -128, and
+/// their zero points with them, which changes no real number: the kind of integer is the instruction set's choice. O(rows *
+/// columns), one pass: while a row becomes bytes, the range of the second next is taken, and the divisions of the next are under
+/// way.
 template <class Isa, row_quantization Kind, class A>
-PARE_FLATTEN PARE_NOINLINE void quantize_rows(matrix_view<const float> x, A* out, float* scales, std::int32_t* zero_points) noexcept {
+PARE_FLATTEN PARE_NOINLINE void quantize_rows(const matrix_view<const float>& x, A* out, float* scales,
+                                              std::int32_t* zero_points) noexcept {
     using V = simd::ops<Isa>;
     const auto quantization_of = [](const value_range& r) {
         if constexpr (Kind == row_quantization::symmetric) {
@@ -137,22 +141,11 @@ PARE_FLATTEN PARE_NOINLINE void quantize_rows(matrix_view<const float> x, A* out
             return q;
         }
     };
-    const auto store = [&](std::size_t r, const quantization& q) {
-        scales[r] = q.scale;
-        zero_points[r] = q.zero_point;
-    };
-    if (x.rows == 1) {
-        const value_range range = range_of<Isa>(x.data, x.columns);
-        const quantization q = quantization_of(range);
-        quantize_values<Isa>(x.data, x.columns, q, range.bounded, out);
-        store(0, q);
-        return;
-    }
     const auto range_of_row = [&](std::size_t r) { return r < x.rows ? range_of<Isa>(x.row(r), x.columns) : value_range{}; };
     value_range range = range_of_row(0), next_range = range_of_row(1);
     quantization q = quantization_of(range);
     for (std::size_t r = 0; r < x.rows; ++r, out += x.columns) {
-        const quantization next_q = quantization_of(next_range);
+        const quantization next_q = r + 1 < x.rows ? quantization_of(next_range) : q;
         value_range after_next;
         if (range.bounded && r + 2 < x.rows) {
             const float* const ahead = x.row(r + 2);
@@ -165,7 +158,8 @@ PARE_FLATTEN PARE_NOINLINE void quantize_rows(matrix_view<const float> x, A* out
             quantize_values<Isa>(x.row(r), x.columns, q, range.bounded, out);
             after_next.bounded = false;
         }
-        store(r, q);
+        scales[r] = q.scale;
+        zero_points[r] = q.zero_point;
         range = next_range;
         next_range = after_next.bounded ? after_next : range_of_row(r + 2);
         q = next_q;

@@ -32,19 +32,19 @@ struct masked {
 };
 
 template <class Pattern, class Inner, class Activations, class Context, class... Stages>
-void multiply(const masked<Pattern, Inner>& w, Activations a, Context& ctx, matrix_view<const float> x, matrix_view<float> y,
-              Stages... stages) noexcept {
+void multiply(const masked<Pattern, Inner>& w, Activations a, Context& ctx, const matrix_view<const float>& x,
+              const matrix_view<float>& y, Stages... stages) noexcept {
     multiply(w.inner, a, ctx, x, y, stages...);
 }
 template <class Pattern, class Inner, class Context>
-void multiply_transposed(const masked<Pattern, Inner>& w, Context& ctx, matrix_view<const float> dy,
-                         matrix_view<float> dx) noexcept {
+void multiply_transposed(const masked<Pattern, Inner>& w, Context& ctx, const matrix_view<const float>& dy,
+                         const matrix_view<float>& dx) noexcept {
     multiply_transposed(w.inner, ctx, dy, dx);
 }
 /// The gradient of the dense weights: pruned ones get one too, so that a later mask may bring them back.
 template <class Pattern, class Inner, class Context>
-void multiply_gradient(const masked<Pattern, Inner>& w, Context& ctx, matrix_view<const float> x, matrix_view<const float> dy,
-                       matrix_view<float> dw) noexcept {
+void multiply_gradient(const masked<Pattern, Inner>& w, Context& ctx, const matrix_view<const float>& x,
+                       const matrix_view<const float>& dy, const matrix_view<float>& dw) noexcept {
     multiply_gradient(w.inner, ctx, x, dy, dw);
 }
 template <class Pattern, class Inner>

@@ -20,31 +20,31 @@ PARE_NAMESPACE_BEGIN
 ///     product_scratch_bytes<Isa>(w, batch)                        what the three products take from context.scratch
 
 template <class Weights, class Isa, class Activations, class Context, class... Stages>
-void multiply(const packed<Weights, Isa>& w, Activations a, Context& ctx, matrix_view<const float> x, matrix_view<float> y,
-              Stages... stages) noexcept {
+void multiply(const packed<Weights, Isa>& w, Activations a, Context& ctx, const matrix_view<const float>& x,
+              const matrix_view<float>& y, Stages... stages) noexcept {
     static_assert(multiplies<packed<Weights, Isa>, Activations>,
                   "pare: no kernel multiplies this kind of weights by this kind of activations");
     w.multiply(a, ctx, x, y, stages...);
 }
 
 template <class Context, class... Stages>
-void multiply(const weight_matrix<float, full>& w, as_float, Context& ctx, matrix_view<const float> x, matrix_view<float> y,
-              Stages... stages) noexcept {
+void multiply(const weight_matrix<float, full>& w, as_float, Context& ctx, const matrix_view<const float>& x,
+              const matrix_view<float>& y, Stages... stages) noexcept {
     kernels::gemm_f32<typename Context::isa>(ctx.executor, ctx.scratch, x.rows, w.rows(), w.columns(), {x.data, x.stride, 1},
                                              {w.values.data(), 1, w.columns()},
                                              kernels::epilogue<float, Stages...>(y.data, y.stride, stages...));
 }
 
 template <class Context>
-void multiply_transposed(const weight_matrix<float, full>& w, Context& ctx, matrix_view<const float> dy,
-                         matrix_view<float> dx) noexcept {
+void multiply_transposed(const weight_matrix<float, full>& w, Context& ctx, const matrix_view<const float>& dy,
+                         const matrix_view<float>& dx) noexcept {
     kernels::gemm_f32<typename Context::isa>(ctx.executor, ctx.scratch, dy.rows, w.columns(), w.rows(), {dy.data, dy.stride, 1},
                                              {w.values.data(), w.columns(), 1}, kernels::epilogue<float>(dx.data, dx.stride));
 }
 
 template <class Context>
-void multiply_gradient(const weight_matrix<float, full>& w, Context& ctx, matrix_view<const float> x, matrix_view<const float> dy,
-                       matrix_view<float> dw) noexcept {
+void multiply_gradient(const weight_matrix<float, full>& w, Context& ctx, const matrix_view<const float>& x,
+                       const matrix_view<const float>& dy, const matrix_view<float>& dw) noexcept {
     kernels::gemm_f32<typename Context::isa>(ctx.executor, ctx.scratch, w.rows(), w.columns(), x.rows, {dy.data, 1, dy.stride},
                                              {x.data, x.stride, 1}, kernels::epilogue<float>(dw.data, dw.stride));
 }

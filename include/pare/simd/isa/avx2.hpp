@@ -75,9 +75,12 @@ struct ops<isa::avx2> : xsimd_ops<xsimd::fma3<xsimd::avx2>> {
         const __m256i odd = shifted(_mm256_mul_epi32(_mm256_srli_epi64(a, 32), _mm256_srli_epi64(b, 32)), _mm256_srli_epi64(e, 32));
         return i32(_mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xaa));
     }
-    PARE_INLINE static std::int32_t reduce_max(i32 x) noexcept {
-        return half::reduce_max(half::i32(_mm_max_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1))));
+    PARE_INLINE static i32 reduce_max(i32 x) noexcept {
+        const __m128i m = _mm_max_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
+        return i32(_mm256_castsi128_si256(half::reduce_max(half::i32(m))));
     }
+    PARE_INLINE static std::int32_t first(i32 x) noexcept { return _mm_cvtsi128_si32(_mm256_castsi256_si128(x)); }
+    PARE_INLINE static float first(f32 x) noexcept { return _mm256_cvtss_f32(x); }
 
     template <class A>
     PARE_INLINE static void store_saturated(A* p, i32 v) noexcept {

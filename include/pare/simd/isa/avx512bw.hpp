@@ -98,7 +98,13 @@ struct ops<isa::avx512bw> : xsimd_ops<xsimd::avx512bw> {
         const __m512i odd = shifted(_mm512_mul_epi32(_mm512_srli_epi64(a, 32), _mm512_srli_epi64(b, 32)), _mm512_srli_epi64(e, 32));
         return i32(_mm512_mask_blend_epi32(0xaaaa, even, _mm512_slli_epi64(odd, 32)));
     }
-    PARE_INLINE static std::int32_t reduce_max(i32 x) noexcept { return _mm512_reduce_max_epi32(x); }
+    PARE_INLINE static i32 reduce_max(i32 x) noexcept {
+        using half = ops<isa::avx2>;
+        const __m256i m = _mm256_max_epi32(_mm512_castsi512_si256(x), _mm512_extracti64x4_epi64(x, 1));
+        return i32(_mm512_castsi256_si512(half::reduce_max(half::i32(m))));
+    }
+    PARE_INLINE static std::int32_t first(i32 x) noexcept { return _mm_cvtsi128_si32(_mm512_castsi512_si128(x)); }
+    PARE_INLINE static float first(f32 x) noexcept { return _mm512_cvtss_f32(x); }
 
     PARE_INLINE static void store_saturated(std::int8_t* p, i32 v) noexcept {
         _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtsepi32_epi8(v));

@@ -51,7 +51,9 @@ struct ops<isa::neon> : xsimd_ops<xsimd::neon64> {
         const int64x2_t high = vrshlq_s64(vmull_s32(vget_high_s32(a), vget_high_s32(b)), vmovl_s32(vget_high_s32(count)));
         return i32(vcombine_s32(vmovn_s64(low), vmovn_s64(high)));
     }
-    PARE_INLINE static std::int32_t reduce_max(i32 x) noexcept { return vmaxvq_s32(x); }
+    PARE_INLINE static i32 reduce_max(i32 x) noexcept { return i32(vdupq_n_s32(vmaxvq_s32(x))); }
+    PARE_INLINE static std::int32_t first(i32 x) noexcept { return vgetq_lane_s32(x, 0); }
+    PARE_INLINE static float first(f32 x) noexcept { return vgetq_lane_f32(x, 0); }
 
     template <class A>
     PARE_INLINE static void store_saturated(A* p, i32 v) noexcept {

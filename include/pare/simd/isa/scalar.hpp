@@ -102,7 +102,10 @@ struct ops<isa::scalar> {
     PARE_INLINE static i32 multiply_shift_rounded(i32 a, i32 b, i32 e) noexcept {
         return static_cast<i32>((std::int64_t{a} * b + (std::int64_t{1} << (30 + e))) >> (31 + e));
     }
-    PARE_INLINE static std::int32_t reduce_max(i32 x) noexcept { return x; }
+    /// The largest of all lanes, in the first.
+    PARE_INLINE static i32 reduce_max(i32 x) noexcept { return x; }
+    PARE_INLINE static std::int32_t first(i32 x) noexcept { return x; }
+    PARE_INLINE static float first(f32 x) noexcept { return x; }
 
     template <class A>
     PARE_INLINE static void store_saturated(A* p, i32 v) noexcept {

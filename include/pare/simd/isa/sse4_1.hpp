@@ -55,10 +55,12 @@ struct ops<isa::sse4_1> : xsimd_ops<xsimd::sse4_1> {
     PARE_INLINE static i32 multiply_shift_rounded(i32 a, i32 b, i32 e) noexcept {
         return each(a, b, e, [](std::int32_t x, std::int32_t y, std::int32_t n) { return plain::multiply_shift_rounded(x, y, n); });
     }
-    PARE_INLINE static std::int32_t reduce_max(i32 x) noexcept {
-        __m128i m = _mm_max_epi32(x, _mm_unpackhi_epi64(x, x));
-        return _mm_cvtsi128_si32(_mm_max_epi32(m, _mm_shuffle_epi32(m, 1)));
+    PARE_INLINE static i32 reduce_max(i32 x) noexcept {
+        const __m128i m = _mm_max_epi32(x, _mm_shuffle_epi32(x, 0x4e));
+        return i32(_mm_max_epi32(m, _mm_shuffle_epi32(m, 0xb1)));
     }
+    PARE_INLINE static std::int32_t first(i32 x) noexcept { return _mm_cvtsi128_si32(x); }
+    PARE_INLINE static float first(f32 x) noexcept { return _mm_cvtss_f32(x); }
 
     template <class A>
     PARE_INLINE static void store_saturated(A* p, i32 v) noexcept {
