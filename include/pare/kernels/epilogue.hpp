@@ -309,27 +309,50 @@ struct epilogue {
         }
     }
 
+    /// The same for sums that are still in registers.
+    template <class Isa, class Sums, std::size_t Rows, std::size_t Vectors>
+    PARE_INLINE void finish_registers(const Sums (&sums)[Rows][Vectors], std::size_t row, std::size_t column,
+                                      std::size_t columns) const noexcept {
+        constexpr std::size_t lanes = simd::ops<Isa>::lanes;
+        PARE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) {
+            const std::size_t count = columns - v * lanes < lanes ? columns - v * lanes : lanes;
+            const auto together = shared<Isa>(column + v * lanes, count);
+            Output* out = output + row * stride + column + v * lanes;
+            PARE_UNROLL for (std::size_t r = 0; r < Rows; ++r, out += stride) {
+                store<Isa>(out, chain<Isa, 0>(sums[r][v], together, row + r), count);
+            }
+        }
+    }
+
 private:
+    template <class Isa>
+    PARE_INLINE auto shared(std::size_t column, std::size_t count) const noexcept {
+        return std::apply([&](const auto&... s) { return std::tuple(s.template columns<Isa>(column, count)...); }, stages);
+    }
+
     template <class Isa, class Sum>
     PARE_INLINE void finish_columns(const Sum* tile, std::size_t tile_stride, std::size_t row, std::size_t rows, std::size_t column,
                                     std::size_t count) const noexcept {
-        using V = simd::ops<Isa>;
-        const auto shared =
-            std::apply([&](const auto&... s) { return std::tuple(s.template columns<Isa>(column, count)...); }, stages);
+        const auto columns = shared<Isa>(column, count);
         Output* out = output + row * stride + column;
         for (std::size_t r = 0; r < rows; ++r, tile += tile_stride, out += stride) {
-            const auto y = chain<Isa, 0>(V::load(tile), shared, row + r);
-            if constexpr (sizeof(Output) < sizeof(float)) {
-                if (count == V::lanes) {
-                    V::store_saturated(out, y);
-                } else {
-                    V::store_saturated_partial(out, y, count);
-                }
-            } else if (count == V::lanes) {
-                V::store(out, y);
+            store<Isa>(out, chain<Isa, 0>(simd::ops<Isa>::load(tile), columns, row + r), count);
+        }
+    }
+
+    template <class Isa, class X>
+    PARE_INLINE static void store(Output* out, X y, std::size_t count) noexcept {
+        using V = simd::ops<Isa>;
+        if constexpr (sizeof(Output) < sizeof(float)) {
+            if (count == V::lanes) {
+                V::store_saturated(out, y);
             } else {
-                V::store_partial(out, y, count);
+                V::store_saturated_partial(out, y, count);
             }
+        } else if (count == V::lanes) {
+            V::store(out, y);
+        } else {
+            V::store_partial(out, y, count);
         }
     }
 
@@ -342,28 +365,6 @@ private:
         }
     }
 };
-
-/// An output of more bytes than this lies beyond the second-level cache when a tile of it is finished.
-inline constexpr std::size_t far_output_bytes = std::size_t{1} << 20;
-
-/// One tile of a product with m rows in all: calls multiply(sums, stride) for the sums of `rows` rows and `padded` columns, whole
-/// vectors of which `columns` exist, and finishes them at (row, column) of the output.
-template <class Isa, class Sum, std::size_t MostSums, class Output, class... Stages, class Multiply>
-PARE_INLINE void finish_tile(const epilogue<Output, Stages...>& finish, std::size_t m, std::size_t row, std::size_t rows,
-                             std::size_t column, std::size_t columns, std::size_t padded, const Multiply& multiply) noexcept {
-    if (m * finish.stride * sizeof(Output) > far_output_bytes) {
-        finish.prefetch(row, rows, column, columns);
-    }
-    if constexpr (epilogue<Output, Stages...>::template stores_sums<Sum>) {
-        if (columns == padded) {
-            multiply(finish.output + row * finish.stride + column, finish.stride);
-            return;
-        }
-    }
-    alignas(64) Sum sums[MostSums];
-    multiply(sums, padded);
-    finish.template finish<Isa>(sums, padded, row, rows, column, columns);
-}
 
 }  // namespace kernels
 

@@ -2,8 +2,7 @@
 #define PARE_KERNELS_GEMM_F32_HPP
 
 #include <pare/core/workspace.hpp>
-#include <pare/kernels/epilogue.hpp>
-#include <pare/kernels/tiles.hpp>
+#include <pare/kernels/finish.hpp>
 #include <pare/types/bfloat16.hpp>
 
 PARE_NAMESPACE_BEGIN
@@ -86,13 +85,12 @@ struct gemm_f32_kernel {
     using tile_function = void (*)(const float* const* rows, std::size_t column_stride, const row_pieces& pieces, const Stored* b,
                                    float* out, std::size_t out_stride);
 
-    /// out [Rows, Panels * Vectors * lanes], rows out_stride apart, = a [Rows, k] * panels of b [k, Vectors * lanes]. The numbers
-    /// of a piece of a row are column_stride apart.
+    /// sum [Rows, Panels * Vectors * lanes] = a [Rows, k] * panels of b [k, Vectors * lanes]. The numbers of a piece of a row are
+    /// column_stride apart.
     template <std::size_t Rows, std::size_t Vectors, std::size_t Panels>
-    PARE_FLATTEN static void multiply_tile(const float* const* rows, std::size_t column_stride, const row_pieces& pieces,
-                                           const Stored* b, float* out, std::size_t out_stride) {
+    PARE_INLINE static void sum_tile(const float* const* rows, std::size_t column_stride, const row_pieces& pieces, const Stored* b,
+                                     typename V::f32 (&sum)[Rows][Panels * Vectors]) noexcept {
         constexpr std::size_t columns = Panels * Vectors;
-        typename V::f32 sum[Rows][columns];
         PARE_UNROLL for (std::size_t r = 0; r < Rows; ++r) {
             PARE_UNROLL for (std::size_t c = 0; c < columns; ++c) {
                 sum[r][c] = V::set(0.0f);
@@ -107,7 +105,7 @@ struct gemm_f32_kernel {
                     xr[r] = V::set(x[r][i]);
                 }
                 PARE_UNROLL for (std::size_t c = 0; c < columns; ++c) {
-                    const auto w = load(c);
+                    const auto w = Rows > 1 ? V::opaque(load(c)) : load(c);
                     PARE_UNROLL for (std::size_t r = 0; r < Rows; ++r) {
                         sum[r][c] = V::fma(xr[r], w, sum[r][c]);
                     }
@@ -115,7 +113,7 @@ struct gemm_f32_kernel {
             } else {
                 typename V::f32 w[columns];
                 PARE_UNROLL for (std::size_t c = 0; c < columns; ++c) {
-                    w[c] = load(c);
+                    w[c] = Rows > 1 ? V::opaque(load(c)) : load(c);  // see simd::in_register
                 }
                 PARE_UNROLL for (std::size_t r = 0; r < Rows; ++r) {
                     const auto xr = V::set(x[r][i]);
@@ -139,8 +137,16 @@ struct gemm_f32_kernel {
                 multiply_piece(o * pieces.outer_stride + i * pieces.inner_stride);
             }
         }
+    }
+
+    /// The same to memory: out [Rows, Panels * Vectors * lanes], rows out_stride apart.
+    template <std::size_t Rows, std::size_t Vectors, std::size_t Panels>
+    PARE_FLATTEN static void multiply_tile(const float* const* rows, std::size_t column_stride, const row_pieces& pieces,
+                                           const Stored* b, float* out, std::size_t out_stride) {
+        typename V::f32 sum[Rows][Panels * Vectors];
+        sum_tile<Rows, Vectors, Panels>(rows, column_stride, pieces, b, sum);
         PARE_UNROLL for (std::size_t r = 0; r < Rows; ++r) {
-            PARE_UNROLL for (std::size_t c = 0; c < columns; ++c) {
+            PARE_UNROLL for (std::size_t c = 0; c < Panels * Vectors; ++c) {
                 V::store(out + r * out_stride + c * V::lanes, sum[r][c]);
             }
         }
@@ -163,11 +169,16 @@ struct gemm_f32_kernel {
             locate(row, rows, pointers);
             const std::size_t column = panel * layout::width;
             const std::size_t vectors = layout::vectors(n, panel);
-            const auto multiply_rows = tile_table<tile, pick>::find(rows, vectors, panels);
-            finish_tile<Isa, float, tile.rows * layout::width>(
-                epilogue, m, row, rows, first_column + column, panels > 1 ? panels * layout::width : layout::columns(n, panel),
-                panels * vectors * V::lanes, [&](float* sums, std::size_t stride) {
-                    multiply_rows(pointers, column_stride, pieces, b + column * k, sums, stride);
+            const Stored* const panel_data = b + column * k;
+            finish_tile<Isa, tile, typename V::f32, float>(
+                epilogue, m,
+                {row, rows, first_column + column, panels > 1 ? panels * layout::width : layout::columns(n, panel),
+                 panels * vectors * V::lanes},
+                [&](float* sums, std::size_t stride) {
+                    tile_table<tile, pick>::find(rows, vectors, panels)(pointers, column_stride, pieces, panel_data, sums, stride);
+                },
+                [&]<std::size_t Rows, std::size_t Vectors>(typename V::f32(&sums)[Rows][Vectors]) {
+                    sum_tile<Rows, Vectors, 1>(pointers, column_stride, pieces, panel_data, sums);
                 });
         });
     }
@@ -190,6 +201,19 @@ template <class Isa, class Stored, class Executor, class Epilogue>
 PARE_NOINLINE void gemm_f32_packed(Executor& executor, std::size_t m, std::size_t n, std::size_t k, const strided_f32& a,
                                    const Stored* b, const Epilogue& epilogue) {
     gemm_f32_kernel<Isa, Stored>::multiply(executor, m, n, k, a, b, 0, epilogue);
+}
+
+/// The first row of the same product for a constant shape: no calls, and no sums in memory.
+template <class Isa, std::size_t N, std::size_t K, class Stored, class Epilogue>
+PARE_INLINE void gemm_f32_row(const float* a, const Stored* b, const Epilogue& epilogue) noexcept {
+    using kernel = gemm_f32_kernel<Isa, Stored>;
+    using layout = typename kernel::layout;
+    for_each_tile_of_row<Isa, kernel::tile, N>([&](auto panel, auto vectors, auto panels) {
+        constexpr std::size_t column = panel * layout::width;
+        typename simd::ops<Isa>::f32 sums[1][vectors * panels];
+        kernel::template sum_tile<1, vectors, panels>(&a, 1, {.length = K}, b + column * K, sums);
+        epilogue.template finish_registers<Isa>(sums, 0, column, N - column);
+    });
 }
 
 /// How many numbers gemm_f32 packs at a time, about a megabyte, and how many columns of B that is.

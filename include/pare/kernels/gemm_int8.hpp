@@ -1,8 +1,7 @@
 #ifndef PARE_KERNELS_GEMM_INT8_HPP
 #define PARE_KERNELS_GEMM_INT8_HPP
 
-#include <pare/kernels/epilogue.hpp>
-#include <pare/kernels/tiles.hpp>
+#include <pare/kernels/finish.hpp>
 #include <pare/simd/dot4.hpp>
 
 PARE_NAMESPACE_BEGIN
@@ -67,11 +66,11 @@ struct gemm_int8_kernel {
     using tile_function = void (*)(const A* const* rows, const row_pieces& pieces, const std::int8_t* b,
                                    const std::int32_t* column_sums, std::int32_t* out, std::size_t out_stride);
 
-    /// out [Rows, Panels * Vectors * lanes], rows out_stride apart, = a [Rows, k] * panels of b [k / depth, Vectors * lanes,
-    /// depth]. The length of several pieces is a multiple of depth.
+    /// sums [Rows, Panels * Vectors * lanes] = a [Rows, k] * panels of b [k / depth, Vectors * lanes, depth]. The length of
+    /// several pieces is a multiple of depth.
     template <class A, std::size_t Rows, std::size_t Vectors, std::size_t Panels>
-    PARE_FLATTEN static void multiply_tile(const A* const* rows, const row_pieces& pieces, const std::int8_t* b,
-                                           const std::int32_t* column_sums, std::int32_t* out, std::size_t out_stride) {
+    PARE_INLINE static void sum_tile(const A* const* rows, const row_pieces& pieces, const std::int8_t* b,
+                                     const std::int32_t* column_sums, typename V::i32 (&result)[Rows][Panels * Vectors]) noexcept {
         constexpr std::int32_t correction = simd::shift_correction<Isa, A>;
         constexpr std::size_t columns = Panels * Vectors;
         const std::size_t panel_size = layout::width * padded_depth(pieces.depth());
@@ -98,7 +97,10 @@ struct gemm_int8_kernel {
                     xr[r] = V::broadcast(x[r] + i);
                 }
                 PARE_UNROLL for (std::size_t c = 0; c < columns; ++c) {
-                    const auto w = load(group, c);
+                    auto w = load(group, c);
+                    if constexpr (Rows > 1) {
+                        w = simd::in_register(w);
+                    }
                     PARE_UNROLL for (std::size_t r = 0; r < Rows; ++r) {
                         sum[r][c] = V::dot(sum[r][c], xr[r], w);
                     }
@@ -107,6 +109,9 @@ struct gemm_int8_kernel {
                 typename V::weights w[columns];
                 PARE_UNROLL for (std::size_t c = 0; c < columns; ++c) {
                     w[c] = load(group, c);
+                    if constexpr (Rows > 1) {
+                        w[c] = simd::in_register(w[c]);
+                    }
                 }
                 PARE_UNROLL for (std::size_t r = 0; r < Rows; ++r) {
                     const auto xr = V::broadcast(x[r] + i);
@@ -152,7 +157,20 @@ struct gemm_int8_kernel {
         }
         PARE_UNROLL for (std::size_t r = 0; r < Rows; ++r) {
             PARE_UNROLL for (std::size_t c = 0; c < columns; ++c) {
-                V::store(out + r * out_stride + c * V::lanes, chains == 2 ? sums[0][r][c] + sums[chains - 1][r][c] : sums[0][r][c]);
+                result[r][c] = chains == 2 ? sums[0][r][c] + sums[chains - 1][r][c] : sums[0][r][c];
+            }
+        }
+    }
+
+    /// The same to memory: out [Rows, Panels * Vectors * lanes], rows out_stride apart.
+    template <class A, std::size_t Rows, std::size_t Vectors, std::size_t Panels>
+    PARE_FLATTEN static void multiply_tile(const A* const* rows, const row_pieces& pieces, const std::int8_t* b,
+                                           const std::int32_t* column_sums, std::int32_t* out, std::size_t out_stride) {
+        typename V::i32 sums[Rows][Panels * Vectors];
+        sum_tile<A, Rows, Vectors, Panels>(rows, pieces, b, column_sums, sums);
+        PARE_UNROLL for (std::size_t r = 0; r < Rows; ++r) {
+            PARE_UNROLL for (std::size_t c = 0; c < Panels * Vectors; ++c) {
+                V::store(out + r * out_stride + c * V::lanes, sums[r][c]);
             }
         }
     }
@@ -231,11 +249,17 @@ PARE_INLINE void gemm_int8_of_pieces(Executor& executor, std::size_t m, const ro
             locate(row, rows, pointers);
             const std::size_t column = panel * layout::width;
             const std::size_t vectors = layout::vectors(w.n, panel);
-            const auto multiply = kernel::template shapes<A>::table::find(rows, vectors, panels);
-            finish_tile<Isa, std::int32_t, kernel::tile.rows * layout::width>(
-                epilogue, m, row, rows, first_column + column, panels > 1 ? panels * layout::width : layout::columns(w.n, panel),
-                panels * vectors * V::lanes, [&](std::int32_t* sums, std::size_t stride) {
-                    multiply(pointers, pieces, w.data + column * kernel::padded_depth(w.k), w.column_sums + column, sums, stride);
+            const std::int8_t* const b = w.data + column * kernel::padded_depth(w.k);
+            const std::int32_t* const column_sums = w.column_sums + column;
+            finish_tile<Isa, kernel::tile, typename V::i32, std::int32_t>(
+                epilogue, m,
+                {row, rows, first_column + column, panels > 1 ? panels * layout::width : layout::columns(w.n, panel),
+                 panels * vectors * V::lanes},
+                [&](std::int32_t* sums, std::size_t stride) {
+                    kernel::template shapes<A>::table::find(rows, vectors, panels)(pointers, pieces, b, column_sums, sums, stride);
+                },
+                [&]<std::size_t Rows, std::size_t Vectors>(typename V::i32(&sums)[Rows][Vectors]) {
+                    kernel::template sum_tile<A, Rows, Vectors, 1>(pointers, pieces, b, column_sums, sums);
                 });
         });
 }
@@ -253,6 +277,20 @@ PARE_NOINLINE void gemm_int8(Executor& executor, std::size_t m, const A* a, std:
         }
     };
     gemm_int8_of_pieces<Isa, A>(executor, m, {.length = w.k}, locate, w, 0, epilogue);
+}
+
+/// The first row of the same product for a constant shape: no calls, and no sums in memory.
+template <class Isa, std::size_t N, std::size_t K, class A, class Epilogue>
+PARE_INLINE void gemm_int8_row(const A* a, const packed_int8& w, const Epilogue& epilogue) noexcept {
+    using kernel = gemm_int8_kernel<Isa>;
+    using layout = typename kernel::layout;
+    for_each_tile_of_row<Isa, kernel::tile, N>([&](auto panel, auto vectors, auto panels) {
+        constexpr std::size_t column = panel * layout::width;
+        typename simd::ops<Isa>::i32 sums[1][vectors * panels];
+        kernel::template sum_tile<A, 1, vectors, panels>(&a, {.length = K}, w.data + column * kernel::padded_depth(K),
+                                                         w.column_sums + column, sums);
+        epilogue.template finish_registers<Isa>(sums, 0, column, N - column);
+    });
 }
 
 }  // namespace kernels

@@ -21,6 +21,10 @@ PARE_NAMESPACE_BEGIN
 ///     static constexpr std::size_t scratch_bytes(Activations, batch, rows, columns)
 ///     void multiply(Activations, context, x [batch, columns], y [batch, rows], stages...)
 ///
+/// and, where a small product of constant shape is worth code of its own,
+///
+///     void multiply_row<rows, columns>(Activations, context, x [columns], y [rows], stages...)    the same bits
+///
 /// where Activations are the kinds that it can multiply, and the stages those that follow the product (kernels/epilogue.hpp).
 /// `multiply` allocates nothing.
 template <class Weights, class Isa>

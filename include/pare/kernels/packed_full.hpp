@@ -36,6 +36,11 @@ public:
                                       kernels::epilogue<float, Stages...>(y.data, y.stride, stages...));
     }
 
+    template <std::size_t Rows, std::size_t Columns, class Context, class... Stages>
+    PARE_FLATTEN void multiply_row(as_float, Context&, const float* x, float* y, Stages... stages) const noexcept {
+        kernels::gemm_f32_row<Isa, Rows, Columns>(x, values_.data(), kernels::epilogue<float, Stages...>(y, Rows, stages...));
+    }
+
 private:
     std::size_t rows_;
     std::size_t columns_;
@@ -81,6 +86,17 @@ public:
                 kernels::epilogue<float, kernels::dequantize, Stages...>(
                     y.row(first), y.stride, {q.scales, q.zero_points, scales_.data(), column_sums_.data()}, stages...));
         });
+    }
+
+    template <std::size_t Rows, std::size_t Columns, class Context, class... Stages>
+    PARE_FLATTEN void multiply_row(dynamic_range, Context& ctx, const float* x, float* y, Stages... stages) const noexcept {
+        arena scratch = ctx.scratch;
+        auto* const bytes = scratch.template take<activation>(Columns);
+        const quantization q = kernels::quantize_row<Isa, kernels::row_quantization::affine>(x, Columns, bytes);
+        kernels::gemm_int8_row<Isa, Rows, Columns>(
+            bytes, kernels::packed_int8{values_.data(), column_sums_.data(), Rows, Columns},
+            kernels::epilogue<float, kernels::dequantize, Stages...>(
+                y, Rows, {&q.scale, &q.zero_point, scales_.data(), column_sums_.data()}, stages...));
     }
 
 private:

@@ -124,28 +124,38 @@ PARE_INLINE void quantize_values(const float* x, std::size_t n, quantization q, 
 /// How a row becomes bytes by its own range: as quint8, or as symmetric qint8, whose zero point is 0.
 enum class row_quantization { affine, symmetric };
 
-/// Quantizes each row of x by its own range into `out` [rows, columns]. Affine integers in std::int8_t are shifted by -128, and
-/// their zero points with them, which changes no real number: the kind of integer is the instruction set's choice. O(rows *
-/// columns), one pass: while a row becomes bytes, the range of the second next is taken, and the divisions of the next are under
-/// way.
+template <row_quantization Kind, class A>
+PARE_INLINE quantization quantization_of(const value_range& r) noexcept {
+    if constexpr (Kind == row_quantization::symmetric) {
+        return symmetric_quantization<qint8>(r.max > -r.min ? r.max : -r.min);
+    } else {
+        quantization q = affine_quantization<quint8>(r.min, r.max);
+        q.zero_point += std::is_same_v<A, std::int8_t> ? -128 : 0;
+        return q;
+    }
+}
+
+/// Quantizes a row of n numbers by its own range. Affine integers in std::int8_t are shifted by -128, and their zero point with
+/// them, which changes no real number: the kind of integer is the instruction set's choice.
+template <class Isa, row_quantization Kind, class A>
+PARE_INLINE quantization quantize_row(const float* x, std::size_t n, A* out) noexcept {
+    const value_range range = range_of<Isa>(x, n);
+    const quantization q = quantization_of<Kind, A>(range);
+    quantize_values<Isa>(x, n, q, range.bounded, out);
+    return q;
+}
+
+/// quantize_row for each row of x, into `out` [rows, columns]. O(rows * columns), one pass: while a row becomes bytes, the range of
+/// the second next is taken, and the divisions of the next are under way.
 template <class Isa, row_quantization Kind, class A>
 PARE_FLATTEN PARE_NOINLINE void quantize_rows(const matrix_view<const float>& x, A* out, float* scales,
                                               std::int32_t* zero_points) noexcept {
     using V = simd::ops<Isa>;
-    const auto quantization_of = [](const value_range& r) {
-        if constexpr (Kind == row_quantization::symmetric) {
-            return symmetric_quantization<qint8>(r.max > -r.min ? r.max : -r.min);
-        } else {
-            quantization q = affine_quantization<quint8>(r.min, r.max);
-            q.zero_point += std::is_same_v<A, std::int8_t> ? -128 : 0;
-            return q;
-        }
-    };
     const auto range_of_row = [&](std::size_t r) { return r < x.rows ? range_of<Isa>(x.row(r), x.columns) : value_range{}; };
     value_range range = range_of_row(0), next_range = range_of_row(1);
-    quantization q = quantization_of(range);
+    quantization q = quantization_of<Kind, A>(range);
     for (std::size_t r = 0; r < x.rows; ++r, out += x.columns) {
-        const quantization next_q = r + 1 < x.rows ? quantization_of(next_range) : q;
+        const quantization next_q = r + 1 < x.rows ? quantization_of<Kind, A>(next_range) : q;
         value_range after_next;
         if (range.bounded && r + 2 < x.rows) {
             const float* const ahead = x.row(r + 2);

@@ -119,6 +119,24 @@ PARE_INLINE void for_each_tile(Executor& executor, std::size_t m, std::size_t n,
     }
 }
 
+/// The tiles of a single row of N columns, all constants: calls tile(panel, vectors, panels) with integral constants.
+template <class Isa, simd::register_tile Tile, std::size_t N, class Function>
+PARE_INLINE void for_each_tile_of_row(const Function& tile) {
+    using layout = panels<Isa, Tile>;
+    constexpr std::size_t whole = N / layout::width;
+    constexpr std::size_t visits = (whole + panels_at_once<Tile>(1) - 1) / panels_at_once<Tile>(1);
+    [&]<std::size_t... I>(std::index_sequence<I...>) {
+        (tile(std::integral_constant<std::size_t, whole * I / visits>{}, std::integral_constant<std::size_t, Tile.vectors>{},
+              std::integral_constant<std::size_t, whole*(I + 1) / visits - whole * I / visits>{}),
+         ...);
+    }
+    (std::make_index_sequence<visits>{});
+    if constexpr (whole < layout::count(N)) {
+        tile(std::integral_constant<std::size_t, whole>{}, std::integral_constant<std::size_t, layout::vectors(N, whole)>{},
+             std::integral_constant<std::size_t, 1>{});
+    }
+}
+
 /// Function pointers, so that a tile's shape is a run-time choice between functions in which it is a constant: Pick<rows, vectors,
 /// panels>::value for one panel of any width, and for up to panels_at_once(rows) whole ones.
 template <simd::register_tile Tile, template <std::size_t, std::size_t, std::size_t> class Pick>

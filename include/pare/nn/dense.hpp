@@ -79,7 +79,7 @@ struct dense {
 
     template <class Context, std::size_t... X, std::size_t... Y, class... Stages>
     void forward(Context& ctx, tensor_view<const float, X...> x, tensor_view<float, Y...> y, Stages... stages) const noexcept {
-        multiply(weights, Activations{}, ctx, rows(x), rows(y), kernels::add_bias{bias.data()}, stages...);
+        multiply_fixed<Out, In>(weights, Activations{}, ctx, rows(x), rows(y), kernels::add_bias{bias.data()}, stages...);
     }
 
     template <class Context, std::size_t... X, std::size_t... Y>

@@ -27,6 +27,24 @@ void multiply(const packed<Weights, Isa>& w, Activations a, Context& ctx, const 
     w.multiply(a, ctx, x, y, stages...);
 }
 
+/// A product of at most this many weights is unrolled for single rows, where its shape is constant.
+inline constexpr std::size_t most_unrolled_weights = std::size_t{1} << 15;
+
+/// `multiply` for weights [Out, In], either of which may be `dyn`.
+template <std::size_t Out, std::size_t In, class Weights, class Activations, class Context, class... Stages>
+PARE_INLINE void multiply_fixed(const Weights& w, Activations a, Context& ctx, const matrix_view<const float>& x,
+                                const matrix_view<float>& y, Stages... stages) noexcept {
+    if constexpr (Out != dyn && In != dyn && Out * In <= most_unrolled_weights) {
+        if constexpr (requires { w.template multiply_row<Out, In>(a, ctx, x.data, y.data, stages...); }) {
+            if (x.rows == 1) {
+                w.template multiply_row<Out, In>(a, ctx, x.data, y.data, stages...);
+                return;
+            }
+        }
+    }
+    multiply(w, a, ctx, x, y, stages...);
+}
+
 template <class Context, class... Stages>
 void multiply(const weight_matrix<float, full>& w, as_float, Context& ctx, const matrix_view<const float>& x,
               const matrix_view<float>& y, Stages... stages) noexcept {

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #include <xsimd/xsimd.hpp>
 
@@ -26,6 +27,21 @@ struct register_tile {
 /// not a slow path.
 template <class Isa>
 struct ops;
+
+/// x, which the compiler now keeps in a register: it would rather load what several instructions use several times.
+template <class Register>
+PARE_INLINE Register in_register(Register x) noexcept {
+#if defined(__x86_64__)
+    if constexpr (!std::is_class_v<Register>) {
+        __asm__("" : "+v"(x));
+    }
+#elif defined(__aarch64__)
+    if constexpr (!std::is_class_v<Register>) {
+        __asm__("" : "+w"(x));
+    }
+#endif
+    return x;
+}
 
 /// The part of `ops` that xsimd provides, for one of its architectures.
 template <class Arch>

@@ -1,0 +1,66 @@
+#ifndef PARE_KERNELS_FINISH_HPP
+#define PARE_KERNELS_FINISH_HPP
+
+#include <pare/kernels/epilogue.hpp>
+#include <pare/kernels/tiles.hpp>
+
+PARE_NAMESPACE_BEGIN
+
+/// The way of a tile's sums to its epilogue: in registers where the tile is a full one, which most are, else through memory. A
+/// kernel is thus compiled once for every shape of tile, and together with each epilogue for the full shapes only.
+namespace kernels {
+
+/// An output of more bytes than this lies beyond the second-level cache when a tile of it is finished.
+inline constexpr std::size_t far_output_bytes = std::size_t{1} << 20;
+
+/// A tile of the output.
+struct tile_place {
+    std::size_t row;
+    std::size_t rows;
+    std::size_t column;
+    std::size_t columns;
+    std::size_t padded;  // columns in whole vectors
+};
+
+template <class Isa, class Sums, std::size_t Rows, std::size_t Vectors, class Epilogue, class Sum>
+PARE_FLATTEN PARE_NOINLINE void finish_full_tile(const Epilogue& epilogue, const tile_place& place, const Sum& sum) noexcept {
+    Sums sums[Rows][Vectors];
+    sum.template operator()<Rows, Vectors>(sums);
+    epilogue.template finish_registers<Isa>(sums, place.row, place.column, Vectors * simd::ops<Isa>::lanes);
+}
+
+/// Finishes one tile of a product with m rows in all. store(sums, stride) computes its sums into memory; sum<rows, vectors>(sums)
+/// into registers, of type Sums.
+template <class Isa, simd::register_tile Tile, class Sums, class Number, class Output, class... Stages, class Store, class Sum>
+PARE_INLINE void finish_tile(const epilogue<Output, Stages...>& finish, std::size_t m, const tile_place& place, const Store& store,
+                             const Sum& sum) noexcept {
+    constexpr std::size_t lanes = simd::ops<Isa>::lanes;
+    constexpr std::size_t half = Tile.vectors / 2;
+    if (m * finish.stride * sizeof(Output) > far_output_bytes) {
+        finish.prefetch(place.row, place.rows, place.column, place.columns);
+    }
+    const bool whole = place.columns == place.padded;
+    if constexpr (epilogue<Output, Stages...>::template stores_sums<Number>) {
+        if (whole) {
+            store(finish.output + place.row * finish.stride + place.column, finish.stride);
+            return;
+        }
+    } else if (whole && place.rows == Tile.rows && place.padded == Tile.vectors * lanes) {
+        finish_full_tile<Isa, Sums, Tile.rows, Tile.vectors>(finish, place, sum);
+        return;
+    } else if constexpr (half > 0) {
+        if (whole && place.rows == tile_rows<Tile>(half) && place.padded == half * lanes) {
+            finish_full_tile<Isa, Sums, tile_rows<Tile>(half), half>(finish, place, sum);
+            return;
+        }
+    }
+    alignas(64) Number sums[Tile.rows * Tile.vectors * lanes];
+    store(sums, place.padded);
+    finish.template finish<Isa>(sums, place.padded, place.row, place.rows, place.column, place.columns);
+}
+
+}  // namespace kernels
+
+PARE_NAMESPACE_END
+
+#endif
