@@ -57,12 +57,12 @@ PARE_INLINE value_range range_of(const float* x, std::size_t n) noexcept {
     const auto scan = [&](auto cleaned) {
         range_scan<Isa> seen;
         std::size_t i = 0;
-        for (; i + 4 * V::lanes <= n; i += 4 * V::lanes) {
+        for (const std::size_t end = n / (4 * V::lanes) * (4 * V::lanes); i < end; i += 4 * V::lanes) {
             PARE_UNROLL for (std::size_t u = 0; u < 4; ++u) {
                 seen.take(cleaned(V::load(x + i + u * V::lanes)), u % 2);
             }
         }
-        for (; i + V::lanes <= n; i += V::lanes) {
+        for (const std::size_t end = n / V::lanes * V::lanes; i < end; i += V::lanes) {
             seen.take(cleaned(V::load(x + i)), 0);
         }
         if (i < n) {
@@ -97,7 +97,7 @@ PARE_INLINE void quantize_values(const float* x, std::size_t n, quantization q, 
     const auto high = V::set(static_cast<float>(smallest + 255 - q.zero_point));
     const auto run = [&](auto scaled) {
         std::size_t i = 0;
-        for (; i + 4 * V::lanes <= n; i += 4 * V::lanes) {
+        for (const std::size_t end = n / (4 * V::lanes) * (4 * V::lanes); i < end; i += 4 * V::lanes) {
             typename V::i32 four[4];
             PARE_UNROLL for (std::size_t u = 0; u < 4; ++u) {
                 four[u] = V::round(scaled(V::load(x + i + u * V::lanes)));
@@ -105,7 +105,7 @@ PARE_INLINE void quantize_values(const float* x, std::size_t n, quantization q, 
             }
             simd::store_four_saturated<Isa>(out + i, four, q.zero_point);
         }
-        for (; i + V::lanes <= n; i += V::lanes) {
+        for (const std::size_t end = n / V::lanes * V::lanes; i < end; i += V::lanes) {
             V::store_saturated(out + i, V::round(scaled(V::load(x + i))) + zero);
             also(i, V::lanes, 0);
         }
