@@ -131,16 +131,16 @@ struct depthwise_kernel {
         std::size_t group_stride, step_stride, pixel_stride;
     };
 
-    /// Weights of a vector of outputs: `steps` steps of each group, of which the next vector's are vector_stride apart.
+    /// Weights of a vector of outputs, `steps` steps of each of some groups; those of the next vector are vector_stride apart.
     struct weights {
         const Weight* data;
-        std::size_t groups, steps, vector_stride;
+        std::size_t groups, steps, group_stride, vector_stride;
         const std::int32_t* column_sums;
     };
-    /// out [pixels, vectors * lanes] = correction * column sums, or what is there already, + the products of all steps of all
-    /// groups.
+    /// out [pixels, vectors * lanes], pixels out_stride apart, = correction * column sums, or what is there already, + the products
+    /// of all steps of all groups.
     using sum_function = void (*)(const window& in, const weights& w, std::size_t vectors, std::int32_t correction, bool resume,
-                                  number* out);
+                                  number* out, std::size_t out_stride);
 
     PARE_INLINE static auto load_weight(const Weight* b) noexcept {
         if constexpr (of_bytes) {
@@ -169,13 +169,14 @@ struct depthwise_kernel {
     /// is loaded once.
     template <std::size_t Pixels, std::size_t Together, std::size_t Stride>
     PARE_FLATTEN static void add_products(const window& in, const weights& all, std::size_t vectors,
-                                          [[maybe_unused]] std::int32_t correction, bool resume, number* out) {
+                                          [[maybe_unused]] std::int32_t correction, bool resume, number* out,
+                                          std::size_t out_stride) {
         constexpr std::size_t step_size = V::lanes * depth;
         for (std::size_t v = 0; v < vectors; ++v) {
             decltype(V::set(number{})) sum[Pixels];
             if (resume) {
                 PARE_UNROLL for (std::size_t p = 0; p < Pixels; ++p) {
-                    sum[p] = V::load(out + (p * vectors + v) * V::lanes);
+                    sum[p] = V::load(out + p * out_stride + v * V::lanes);
                 }
             } else {
                 auto start = V::set(number{0});
@@ -187,8 +188,8 @@ struct depthwise_kernel {
                 }
             }
             const cell* x = in.cells + v * step_size;
-            const Weight* b = all.data + v * all.vector_stride;
             for (std::size_t g = 0; g < all.groups; ++g, x += in.group_stride) {
+                const Weight* b = all.data + v * all.vector_stride + g * all.group_stride;
                 std::size_t step = 0;
                 for (; Together > 1 && step + Together <= all.steps; step += Together, b += Together * step_size) {
                     decltype(load_weight(b)) w[Together];
@@ -212,46 +213,8 @@ struct depthwise_kernel {
                 }
             }
             PARE_UNROLL for (std::size_t p = 0; p < Pixels; ++p) {
-                V::store(out + (p * vectors + v) * V::lanes, sum[p]);
+                V::store(out + p * out_stride + v * V::lanes, sum[p]);
             }
-        }
-    }
-
-    /// The same for one pixel of floats at a border of zeros. `count` of the channels of a lone vector exist.
-    template <std::size_t Vectors>
-    PARE_INLINE static void add_products_at_border(const source<float>& in, const weights& all, std::ptrdiff_t top,
-                                                   std::ptrdiff_t left, std::size_t channel, std::size_t count,
-                                                   float* out) noexcept {
-        const convolution& s = in.s;
-        typename V::f32 sum[Vectors];
-        PARE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) {
-            sum[v] = V::set(0.0f);
-        }
-        const Weight* b = all.data;
-        for (std::size_t ky = 0; ky < s.kernel_height; ++ky) {
-            const std::ptrdiff_t row = top + static_cast<std::ptrdiff_t>(ky * s.dilation_height);
-            for (std::size_t kx = 0; kx < s.kernel_width; ++kx, b += V::lanes) {
-                const std::ptrdiff_t column = left + static_cast<std::ptrdiff_t>(kx * s.dilation_width);
-                const float* const x = in.has(row, column) ? in.pixel(row, column) + channel : in.outside;
-                PARE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) {
-                    const auto seen = Vectors == 1 && count != V::lanes ? V::load_partial(x, count) : V::load(x + v * V::lanes);
-                    sum[v] = V::fma(seen, V::load(b + v * all.vector_stride), sum[v]);
-                }
-            }
-        }
-        PARE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) {
-            V::store(out + v * V::lanes, sum[v]);
-        }
-    }
-    PARE_FLATTEN PARE_NOINLINE static void add_products_at_border(const source<float>& in, weights w, std::ptrdiff_t top,
-                                                                  std::ptrdiff_t left, std::size_t first, float* out) noexcept {
-        if (first + layout::width <= in.s.channels) {
-            add_products_at_border<most_vectors>(in, w, top, left, first, V::lanes, out);
-            return;
-        }
-        for (; first < in.s.channels; first += V::lanes, w.data += w.vector_stride, out += V::lanes) {
-            const std::size_t rest = in.s.channels - first;
-            add_products_at_border<1>(in, w, top, left, first, rest < V::lanes ? rest : V::lanes, out);
         }
     }
 
@@ -388,7 +351,9 @@ struct depthwise_kernel {
         }
         // Pixels that see a border in a row are computed apart where the others can be read in place.
         std::size_t cut[4] = {0, 0, s.output_width(), s.output_width()};
-        if (!of_bytes && in.multiplier() == 1) {
+        const bool in_place = !of_bytes && in.multiplier() == 1;
+        const std::size_t most = in_place ? most_pixels : at_once.pixels;
+        if (in_place) {
             const std::size_t seen = s.dilation_width * (s.kernel_width - 1) + 1;
             const std::size_t left = (s.padding_width + s.stride_width - 1) / s.stride_width;
             const std::size_t end = s.width + s.padding_width < seen ? 0 : (s.width + s.padding_width - seen) / s.stride_width + 1;
@@ -397,7 +362,7 @@ struct depthwise_kernel {
                 cut[2] = end;
             }
         }
-        const auto tiles_of = [&](std::size_t part) { return (cut[part + 1] - cut[part] + at_once.pixels - 1) / at_once.pixels; };
+        const auto tiles_of = [&](std::size_t part) { return (cut[part + 1] - cut[part] + most - 1) / most; };
         const std::size_t tiles = tiles_of(0) + tiles_of(1) + tiles_of(2);
         const auto run = [&](std::size_t task) {
             std::size_t part = 0, i = task % tiles;
@@ -407,7 +372,15 @@ struct depthwise_kernel {
             const std::size_t width = cut[part + 1] - cut[part], x = width * i / tiles_of(part);
             const std::size_t pixels = width * (i + 1) / tiles_of(part) - x;
             for (std::size_t panel = 0; panel < layout::count(s.outputs); ++panel) {
-                multiply_panel(in, taps, at_once, task / tiles * taps.sharing, cut[part] + x, pixels, panel, w, epilogue);
+                if constexpr (!of_bytes) {
+                    if (in_place && multiply_in_place(in, taps, task / tiles, cut[part] + x, pixels, panel, w, epilogue)) {
+                        continue;
+                    }
+                }
+                for (std::size_t p = 0; p < pixels; p += at_once.pixels) {
+                    multiply_panel(in, taps, at_once, task / tiles * taps.sharing, cut[part] + x + p,
+                                   pixels - p < at_once.pixels ? pixels - p : at_once.pixels, panel, w, epilogue);
+                }
             }
         };
         const std::size_t tasks = (s.output_height() + taps.sharing - 1) / taps.sharing * tiles;
@@ -430,78 +403,112 @@ private:
 
     /// add_products for any number of pixels.
     static void add_all(const window& in, const convolution& s, const tap_groups& taps, const weights& w, std::size_t pixels,
-                        std::size_t vectors, std::int32_t correction, bool resume, number* out) {
+                        std::size_t vectors, std::int32_t correction, bool resume, number* out, std::size_t out_stride) {
         window part = in;
         for (std::size_t parts = (pixels + most_sums - 1) / most_sums; parts > 0; --parts) {
             const std::size_t count = (pixels + parts - 1) / parts;
-            find(s, taps, count)(part, w, vectors, correction, resume, out);
+            find(s, taps, count)(part, w, vectors, correction, resume, out, out_stride);
             part.cells += count * in.pixel_stride;
-            out += count * vectors * V::lanes;
+            out += count * out_stride;
             pixels -= count;
         }
+    }
+
+    static constexpr std::ptrdiff_t offset(std::size_t n) noexcept { return static_cast<std::ptrdiff_t>(n); }
+
+    /// The taps [first, first + count) of a kernel that lie inside an image, where it begins at `begin` in one direction.
+    struct tap_range {
+        std::size_t first, count;
+
+        tap_range(std::ptrdiff_t begin, std::size_t taps, std::size_t dilation, std::size_t length) noexcept {
+            const std::size_t before = begin < 0 ? (static_cast<std::size_t>(-begin) + dilation - 1) / dilation : 0;
+            const std::ptrdiff_t left = offset(length) - begin;
+            const std::size_t until = left <= 0 ? 0 : (static_cast<std::size_t>(left) + dilation - 1) / dilation;
+            first = before < taps ? before : taps;
+            count = until < first ? 0 : (until < taps ? until : taps) - first;
+        }
+    };
+
+    /// Some pixels of row y, from x on, of the floats of one panel, which are read where they are; taps outside the image are left
+    /// out. False where that would read behind the image.
+    template <class Epilogue>
+    static bool multiply_in_place(const source<float>& in, const tap_groups& taps, std::size_t y, std::size_t x, std::size_t pixels,
+                                  std::size_t panel, packed_depthwise<float> w, const Epilogue& epilogue) {
+        const convolution& s = in.s;
+        const std::size_t vectors = layout::vectors(s.outputs, panel), first = panel * layout::width;
+        const std::ptrdiff_t top = offset(y * s.stride_height) - offset(s.padding_height);
+        const std::ptrdiff_t left = offset(x * s.stride_width) - offset(s.padding_width);
+        const std::ptrdiff_t right = left + offset((pixels - 1) * s.stride_width + (s.kernel_width - 1) * s.dilation_width);
+        const tap_range rows(top, s.kernel_height, s.dilation_height, s.height);
+        const std::ptrdiff_t row = top + offset(rows.first * s.dilation_height);
+        const std::ptrdiff_t bottom = row + offset(rows.count * s.dilation_height) - offset(s.dilation_height);
+        const std::ptrdiff_t last = right < offset(s.width) ? right : offset(s.width) - 1;
+        if (rows.count != 0 && last >= 0 && !in.readable(bottom, last, first, vectors * V::lanes)) {
+            return false;
+        }
+        const auto multiply = [&](std::ptrdiff_t column, const tap_range& columns, std::size_t count, float* sums,
+                                  std::size_t stride) {
+            const bool some = rows.count != 0 && columns.count != 0;
+            const window seen = {some ? in.pixel(row, column) + first : in.image, s.dilation_height * s.width * s.channels,
+                                 s.dilation_width * s.channels, s.stride_width * s.channels};
+            const std::size_t group_size = taps.steps * V::lanes, vector_size = taps.groups * group_size;
+            const float* const b = w.data + first / V::lanes * vector_size + rows.first * group_size + columns.first * V::lanes;
+            add_all(seen, s, taps, {b, some ? rows.count : 0, columns.count, group_size, vector_size, nullptr}, count, vectors, 0,
+                    false, sums, stride);
+        };
+        finish_tile<Isa, float, most_pixels * layout::width>(
+            epilogue, s.output_pixels(), y * s.output_width() + x, pixels, first, layout::columns(s.outputs, panel),
+            vectors * V::lanes, [&](float* sums, std::size_t stride) {
+                if (left >= 0 && right < offset(s.width)) {
+                    multiply(left, {left, s.kernel_width, s.dilation_width, s.width}, pixels, sums, stride);
+                    return;
+                }
+                for (std::size_t p = 0; p < pixels; ++p) {
+                    const std::ptrdiff_t begin = left + offset(p * s.stride_width);
+                    const tap_range columns(begin, s.kernel_width, s.dilation_width, s.width);
+                    multiply(begin + offset(columns.first * s.dilation_width), columns, 1, sums + p * stride, stride);
+                }
+            });
+        return true;
     }
 
     /// Some pixels of row y and the rows that share its window, from x on, of the outputs of one panel.
     template <class A, class Epilogue>
     static void multiply_panel(const source<A>& in, const tap_groups& taps, const visit& at_once, std::size_t y, std::size_t x,
                                std::size_t pixels, std::size_t panel, packed_depthwise<Weight> w, const Epilogue& epilogue) {
-        alignas(64) number sums[most_pixels * layout::width];
         alignas(64) cell cells[window_cells];
         const convolution& s = in.s;
         const std::size_t vectors = layout::vectors(s.outputs, panel), numbers = vectors * V::lanes;
         const std::size_t first = panel * layout::width;
-        const std::size_t steps_size = taps.groups * taps.steps * V::lanes * depth;  // weights of a vector of outputs
+        const std::size_t group_size = taps.steps * V::lanes * depth;
+        const std::size_t steps_size = taps.groups * group_size;  // weights of a vector of outputs
         const std::size_t group_rows = taps.along_rows ? s.dilation_height : depth * s.dilation_height;
-        const std::ptrdiff_t row = static_cast<std::ptrdiff_t>(y * s.stride_height) - static_cast<std::ptrdiff_t>(s.padding_height);
-        const std::ptrdiff_t column =
-            static_cast<std::ptrdiff_t>(x * s.stride_width) - static_cast<std::ptrdiff_t>(s.padding_width);
+        const std::ptrdiff_t row = offset(y * s.stride_height) - offset(s.padding_height);
+        const std::ptrdiff_t column = offset(x * s.stride_width) - offset(s.padding_width);
         const bool one_visit = at_once.groups == taps.groups && at_once.steps == taps.steps;
-        const auto store = [&](std::size_t output_row) {
-            epilogue.template finish<Isa>(sums, numbers, output_row * s.output_width() + x, pixels, first,
-                                          layout::columns(s.outputs, panel));
-        };
-        if constexpr (!of_bytes) {
-            const std::ptrdiff_t bottom = row + static_cast<std::ptrdiff_t>((s.kernel_height - 1) * s.dilation_height);
-            const auto seen = (pixels - 1) * s.stride_width + (s.kernel_width - 1) * s.dilation_width;
-            const std::ptrdiff_t right = column + static_cast<std::ptrdiff_t>(seen);
-            const bool inside = in.has(row, column) && in.has(bottom, right) && in.readable(bottom, right, first, numbers);
-            if (in.multiplier() == 1) {
-                const weights b = {w.data + first / V::lanes * steps_size, taps.groups, taps.steps, steps_size, nullptr};
-                if (inside) {
-                    add_all({in.pixel(row, column) + first, s.dilation_height * s.width * s.channels, s.dilation_width * s.channels,
-                             s.stride_width * s.channels},
-                            s, taps, b, pixels, vectors, 0, false, sums);
-                } else {
-                    for (std::size_t p = 0; p < pixels; ++p) {
-                        add_products_at_border(in, b, row, column + static_cast<std::ptrdiff_t>(p * s.stride_width), first,
-                                               sums + p * numbers);
-                    }
-                }
-                store(y);
-                return;
-            }
-        }
         for (std::size_t shared = 0; shared < taps.sharing && y + shared < s.output_height(); ++shared) {
-            const Weight* b = w.data + shared * variant_size(s, taps) + first / V::lanes * steps_size;
-            for (std::size_t g = 0; g < taps.groups; g += at_once.groups) {
-                const std::size_t groups = taps.groups - g < at_once.groups ? taps.groups - g : at_once.groups;
-                for (std::size_t t = 0; t < taps.steps; t += at_once.steps) {
-                    const std::size_t steps = taps.steps - t < at_once.steps ? taps.steps - t : at_once.steps;
-                    const std::size_t columns = (pixels - 1) * s.stride_width + (steps - 1) * taps.step_width + 1;
-                    const std::ptrdiff_t top = row + static_cast<std::ptrdiff_t>(g * group_rows);
-                    const std::ptrdiff_t left = column + static_cast<std::ptrdiff_t>(t * taps.step_width);
-                    const window seen = {cells, columns * numbers * depth, taps.step_width * numbers * depth,
-                                         s.stride_width * numbers * depth};
-                    for (std::size_t i = 0; i < groups && (shared == 0 || !one_visit); ++i) {
-                        interleave_rows(in, taps, top + static_cast<std::ptrdiff_t>(i * group_rows), left, columns, panel,
-                                        cells + i * seen.group_stride);
+            const auto multiply_visits = [&](number* sums, std::size_t stride) {
+                for (std::size_t g = 0; g < taps.groups; g += at_once.groups) {
+                    const std::size_t groups = taps.groups - g < at_once.groups ? taps.groups - g : at_once.groups;
+                    for (std::size_t t = 0; t < taps.steps; t += at_once.steps) {
+                        const std::size_t steps = taps.steps - t < at_once.steps ? taps.steps - t : at_once.steps;
+                        const std::size_t columns = (pixels - 1) * s.stride_width + (steps - 1) * taps.step_width + 1;
+                        const Weight* const b = w.data + shared * variant_size(s, taps) + first / V::lanes * steps_size +
+                                                g * group_size + t * V::lanes * depth;
+                        const window seen = {cells, columns * numbers * depth, taps.step_width * numbers * depth,
+                                             s.stride_width * numbers * depth};
+                        for (std::size_t i = g; i < g + groups && (shared == 0 || !one_visit); ++i) {
+                            interleave_rows(in, taps, row + offset(i * group_rows), column + offset(t * taps.step_width), columns,
+                                            panel, cells + (i - g) * seen.group_stride);
+                        }
+                        add_all(seen, s, taps, {b, groups, steps, group_size, steps_size, w.column_sums + first}, pixels, vectors,
+                                correction<A>(), g + t != 0, sums, stride);
                     }
-                    add_all(seen, s, taps, {b, groups, steps, steps_size, w.column_sums + first}, pixels, vectors, correction<A>(),
-                            g + t != 0, sums);
-                    b += groups * steps * V::lanes * depth;
                 }
-            }
-            store(y + shared);
+            };
+            finish_tile<Isa, number, most_pixels * layout::width>(epilogue, s.output_pixels(), (y + shared) * s.output_width() + x,
+                                                                  pixels, first, layout::columns(s.outputs, panel), numbers,
+                                                                  multiply_visits);
         }
     }
 };
