@@ -63,3 +63,8 @@ TEST_CASE("PyTorch's LeNet-5 gives PyTorch's logits and errors") {
     check_model("lenet5", sequential(input<28, 28, 1>(), conv2d<1, 20, 5>(), max_pool2d<2>(), conv2d<20, 50, 5>(), max_pool2d<2>(),
                                      flatten(), dense<800, 500>(), relu(), dense<500, 10>()));
 }
+
+TEST_CASE("PyTorch's LSTM over the rows of an image gives PyTorch's logits and errors") {
+    check_model("lstm_rows", sequential(input<28, 28>(), lstm<28, 128>(), last_step(), dense<128, 10>()),
+                {{{"0.", "lstm."}, {"2.", "fc."}}});
+}
