@@ -166,7 +166,7 @@ void initialize(Model& model, const Initializer& initializer, seed s) {
             if (leaf.starts_with("bias")) {
                 std::fill(member.begin(), member.end(), typename type::value_type{});
                 const random_numbers numbers(s, bias_stream++);
-                if constexpr (requires { member.data()[0] = initializer.bias(numbers, 0, inputs); }) {
+                if constexpr (requires(float* to) { to = member.data(), initializer.bias(numbers, 0, inputs); }) {
                     for (std::size_t i = 0; layer_of(path) == owner && i < member.size(); ++i) {
                         member.data()[i] = initializer.bias(numbers, i, inputs);
                     }

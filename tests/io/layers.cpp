@@ -1,0 +1,74 @@
+#include <cstdio>
+
+#include <pare/io/model.hpp>
+#include <pare/nn.hpp>
+#include <pare/quantize/dynamic.hpp>
+#include <pare/train/initialize.hpp>
+
+#include "../catch.hpp"
+
+using namespace pare;
+
+namespace {
+
+const std::string path = "pare_test_layers.safetensors";
+
+auto network(std::uint64_t s) {
+    return initialized(sequential(input<6, 6, 2>(), conv2d<2, 3, 3>(), batch_norm<3>(), relu(), flatten(), dense<48, 2>()),
+                       pytorch_default{}, seed{s});
+}
+
+template <class Model>
+io::safetensors round_trip(const Model& model, Model other) {
+    REQUIRE_FALSE(save(model, path));
+    const auto content = io::read_file(path).value();
+    const auto problem = load(other, path);
+    INFO((problem ? problem->message : "loaded"));
+    REQUIRE_FALSE(problem);
+    REQUIRE_FALSE(save(other, path));
+    CHECK(io::read_file(path).value() == content);
+    std::remove(path.c_str());
+    return io::safetensors::parse(content, path).value();
+}
+
+}  // namespace
+
+TEST_CASE("a convolution's weights have PyTorch's axes in the file, and batch norms all that PyTorch's have") {
+    auto net = network(1);
+    const auto& weights = std::get<1>(net.layers).weights;
+    const auto file = round_trip(net, network(2));
+    const io::tensor_entry* const w = file.find("0.weight");
+    REQUIRE(w != nullptr);
+    CHECK(w->shape == std::vector<std::size_t>{3, 2, 3, 3});
+    for (std::size_t o = 0; o < 3; ++o) {
+        for (std::size_t i = 0; i < 2; ++i) {
+            for (std::size_t at = 0; at < 9; ++at) {
+                float there;
+                std::memcpy(&there, w->data.data() + ((o * 2 + i) * 9 + at) * sizeof(float), sizeof there);
+                CHECK(there == weights.values[(o * 9 + at) * 2 + i]);
+            }
+        }
+    }
+    for (const char* const name : {"1.weight", "1.bias", "1.running_mean", "1.running_var", "4.weight", "4.bias"}) {
+        CHECK(file.find(name) != nullptr);
+    }
+    REQUIRE(file.find("1.num_batches_tracked") != nullptr);
+    CHECK(file.find("1.num_batches_tracked")->type == "I64");
+    CHECK(file.find("1.num_batches_tracked")->shape.empty());
+}
+
+TEST_CASE("recurrent layers have PyTorch's names") {
+    const auto make = [](std::uint64_t s) {
+        return initialized(sequential(input<4, 5>(), lstm<5, 3, recurrent_options{.layers = 2, .bidirectional = true}>()),
+                           pytorch_default{}, seed{s});
+    };
+    const auto file = round_trip(make(1), make(2));
+    CHECK(file.tensors().size() == 16);
+    CHECK(file.find("0.weight_ih_l1_reverse")->shape == std::vector<std::size_t>{12, 6});
+    CHECK(file.find("0.bias_hh_l0")->shape == std::vector<std::size_t>{12});
+    round_trip(*quantize_dynamic(make(1)), *quantize_dynamic(make(2)));
+}
+
+TEST_CASE("quantized convolutions come back") {
+    round_trip(*quantize_dynamic(network(1)), *quantize_dynamic(network(2)));
+}
