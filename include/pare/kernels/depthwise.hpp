@@ -6,7 +6,7 @@
 #include <utility>
 
 #include <pare/kernels/conv.hpp>
-#include <pare/kernels/epilogue.hpp>
+#include <pare/kernels/finish.hpp>
 #include <pare/kernels/tiles.hpp>
 #include <pare/simd/dot4.hpp>
 
@@ -456,9 +456,10 @@ private:
             add_all(seen, s, taps, {b, some ? rows.count : 0, columns.count, group_size, vector_size, nullptr}, count, vectors, 0,
                     false, sums, stride);
         };
-        finish_tile<Isa, float, most_pixels * layout::width>(
-            epilogue, s.output_pixels(), y * s.output_width() + x, pixels, first, layout::columns(s.outputs, panel),
-            vectors * V::lanes, [&](float* sums, std::size_t stride) {
+        finish_stored_tile<Isa, float, most_pixels * layout::width>(
+            epilogue, s.output_pixels(),
+            {y * s.output_width() + x, pixels, first, layout::columns(s.outputs, panel), vectors * V::lanes},
+            [&](float* sums, std::size_t stride) {
                 if (left >= 0 && right < offset(s.width)) {
                     multiply(left, {left, s.kernel_width, s.dilation_width, s.width}, pixels, sums, stride);
                     return;
@@ -506,9 +507,9 @@ private:
                     }
                 }
             };
-            finish_tile<Isa, number, most_pixels * layout::width>(epilogue, s.output_pixels(), (y + shared) * s.output_width() + x,
-                                                                  pixels, first, layout::columns(s.outputs, panel), numbers,
-                                                                  multiply_visits);
+            finish_stored_tile<Isa, number, most_pixels * layout::width>(
+                epilogue, s.output_pixels(),
+                {(y + shared) * s.output_width() + x, pixels, first, layout::columns(s.outputs, panel), numbers}, multiply_visits);
         }
     }
 };

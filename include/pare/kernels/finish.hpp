@@ -29,6 +29,24 @@ PARE_FLATTEN PARE_NOINLINE void finish_full_tile(const Epilogue& epilogue, const
     epilogue.template finish_registers<Isa>(sums, place.row, place.column, Vectors * simd::ops<Isa>::lanes);
 }
 
+/// Finishes one tile of an output with m rows in all, of which store(sums, stride) computes up to MostSums sums into memory.
+template <class Isa, class Number, std::size_t MostSums, class Output, class... Stages, class Store>
+PARE_INLINE void finish_stored_tile(const epilogue<Output, Stages...>& finish, std::size_t m, const tile_place& place,
+                                    const Store& store) noexcept {
+    if (m * finish.stride * sizeof(Output) > far_output_bytes) {
+        finish.prefetch(place.row, place.rows, place.column, place.columns);
+    }
+    if constexpr (epilogue<Output, Stages...>::template stores_sums<Number>) {
+        if (place.columns == place.padded) {
+            store(finish.output + place.row * finish.stride + place.column, finish.stride);
+            return;
+        }
+    }
+    alignas(64) Number sums[MostSums];
+    store(sums, place.padded);
+    finish.template finish<Isa>(sums, place.padded, place.row, place.rows, place.column, place.columns);
+}
+
 /// Finishes one tile of a product with m rows in all. store(sums, stride) computes its sums into memory; sum<rows, vectors>(sums)
 /// into registers, of type Sums.
 template <class Isa, simd::register_tile Tile, class Sums, class Number, class Output, class... Stages, class Store, class Sum>
