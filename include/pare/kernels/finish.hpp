@@ -57,16 +57,18 @@ PARE_INLINE void finish_tile(const epilogue<Output, Stages...>& finish, std::siz
     if (m * finish.stride * sizeof(Output) > far_output_bytes) {
         finish.prefetch(place.row, place.rows, place.column, place.columns);
     }
+    constexpr bool registers_to_spare = Tile.rows * Tile.vectors > 12;
     const bool whole = place.columns == place.padded;
     if constexpr (epilogue<Output, Stages...>::template stores_sums<Number>) {
         if (whole) {
             store(finish.output + place.row * finish.stride + place.column, finish.stride);
             return;
         }
-    } else if (whole && place.rows == Tile.rows && place.padded == Tile.vectors * lanes) {
-        finish_full_tile<Isa, Sums, Tile.rows, Tile.vectors>(finish, place, sum);
-        return;
-    } else if constexpr (half > 0) {
+    } else if constexpr (registers_to_spare) {
+        if (whole && place.rows == Tile.rows && place.padded == Tile.vectors * lanes) {
+            finish_full_tile<Isa, Sums, Tile.rows, Tile.vectors>(finish, place, sum);
+            return;
+        }
         if (whole && place.rows == tile_rows<Tile>(half) && place.padded == half * lanes) {
             finish_full_tile<Isa, Sums, tile_rows<Tile>(half), half>(finish, place, sum);
             return;
