@@ -38,6 +38,20 @@ TEST_CASE("a pool takes many small jobs in a row") {
     CHECK(sum == 5000 * 6);
 }
 
+TEST_CASE("workers that come late take no task of another call") {
+    thread_pool pool(4);
+    for (std::size_t job = 0; job < 20000; ++job) {
+        const std::size_t count = 2 + job * 7 % 11;  // other counts in turn
+        std::atomic<std::uint64_t> ran{0};
+        pool.for_each(count, [&](std::size_t i) { ran.fetch_add(std::uint64_t{1} << (4 * i)); });
+        std::uint64_t each_once = 0;
+        for (std::size_t i = 0; i < count; ++i) {
+            each_once |= std::uint64_t{1} << (4 * i);
+        }
+        REQUIRE(ran == each_once);
+    }
+}
+
 TEST_CASE("idle workers sleep and wake again") {
     thread_pool pool(2);
     std::atomic<int> runs{0};

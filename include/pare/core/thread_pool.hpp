@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <thread>
 #include <type_traits>
@@ -27,7 +28,7 @@ public:
     thread_pool(const thread_pool&) = delete;
     thread_pool& operator=(const thread_pool&) = delete;
     ~thread_pool() {
-        run_ = nullptr;
+        stopping_.store(true, std::memory_order_relaxed);
         publish();
         for (auto& worker : workers_) {
             worker.join();
@@ -38,6 +39,7 @@ public:
 
     template <class Body>
     void for_each(std::size_t count, Body&& body) {
+        PARE_ASSERT(count <= index_mask, "%zu tasks", count);
         if (worker_count_ == 0 || count < 2) {
             for (std::size_t i = 0; i < count; ++i) {
                 body(i);
@@ -45,45 +47,58 @@ public:
             return;
         }
         using callable = std::remove_reference_t<Body>;
-        run_ = [](void* f, std::size_t i) { (*static_cast<callable*>(f))(i); };
-        body_ = const_cast<void*>(static_cast<const void*>(std::addressof(body)));
-        count_ = count;
-        next_.store(0, std::memory_order_relaxed);
-        busy_.store(worker_count_, std::memory_order_relaxed);
+        run_.store([](void* f, std::size_t i) { (*static_cast<callable*>(f))(i); }, std::memory_order_relaxed);
+        body_.store(const_cast<void*>(static_cast<const void*>(std::addressof(body))), std::memory_order_relaxed);
+        count_.store(count, std::memory_order_relaxed);
+        done_.store(0, std::memory_order_relaxed);
+        left_.store((generation_.load(std::memory_order_relaxed) + 1) << index_bits | count, std::memory_order_release);
         publish();
         take_tasks();
-        for (std::size_t left; (left = busy_.load(std::memory_order_acquire)) != 0;) {
-            wait_for_change(busy_, left);
+        for (std::size_t done; (done = done_.load(std::memory_order_acquire)) != count;) {
+            wait_for_change(done_, done);
         }
     }
 
 private:
+    static constexpr unsigned index_bits = 32;
+    static constexpr std::uint64_t index_mask = (std::uint64_t{1} << index_bits) - 1;
+
     void publish() noexcept {
         generation_.fetch_add(1, std::memory_order_release);
         generation_.notify_all();
     }
 
+    /// Takes tasks of the call that is under way until none is left. A worker that wakes late may come into a later call, or find
+    /// none. Which call it is and how many tasks are left is one number, so a task that is taken belongs to a call that cannot end
+    /// before it is done: only then may its body be read.
     void take_tasks() {
-        for (std::size_t i; (i = next_.fetch_add(1, std::memory_order_relaxed)) < count_;) {
-            run_(body_, i);
+        std::uint64_t left = left_.load(std::memory_order_acquire);
+        while ((left & index_mask) != 0) {
+            if (left_.compare_exchange_weak(left, left - 1, std::memory_order_acq_rel, std::memory_order_acquire)) {
+                const std::size_t count = count_.load(std::memory_order_relaxed);
+                run_.load(std::memory_order_relaxed)(body_.load(std::memory_order_relaxed),
+                                                     count - static_cast<std::size_t>(left & index_mask));
+                if (done_.fetch_add(1, std::memory_order_acq_rel) + 1 == count) {
+                    done_.notify_one();
+                }
+                left = left_.load(std::memory_order_acquire);
+            }
         }
     }
 
     void work() {
-        for (std::size_t seen = 0;;) {
+        for (std::uint64_t seen = 0;;) {
             wait_for_change(generation_, seen);
-            ++seen;
-            if (run_ == nullptr) {
+            seen = generation_.load(std::memory_order_acquire);
+            if (stopping_.load(std::memory_order_relaxed)) {
                 return;
             }
             take_tasks();
-            if (busy_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
-                busy_.notify_one();
-            }
         }
     }
 
-    static void wait_for_change(const std::atomic<std::size_t>& value, std::size_t old) noexcept {
+    template <class T>
+    static void wait_for_change(const std::atomic<T>& value, T old) noexcept {
         for (int spin = 0; spin < 20000; ++spin) {
             if (value.load(std::memory_order_acquire) != old) {
                 return;
@@ -93,12 +108,13 @@ private:
     }
 
     std::size_t worker_count_;
-    void (*run_)(void*, std::size_t) = [](void*, std::size_t) {};
-    void* body_ = nullptr;
-    std::size_t count_ = 0;
-    alignas(64) std::atomic<std::size_t> generation_{0};
-    alignas(64) std::atomic<std::size_t> next_{0};
-    alignas(64) std::atomic<std::size_t> busy_{0};
+    std::atomic<bool> stopping_{false};
+    std::atomic<void (*)(void*, std::size_t)> run_{nullptr};
+    std::atomic<void*> body_{nullptr};
+    std::atomic<std::size_t> count_{0};
+    alignas(64) std::atomic<std::uint64_t> generation_{0};
+    alignas(64) std::atomic<std::uint64_t> left_{0};  // which call it is, and how many of its tasks nobody has taken
+    alignas(64) std::atomic<std::size_t> done_{0};
     std::vector<std::thread> workers_;
 };
 
