@@ -4,6 +4,8 @@
 
 // Two files of a program include all of it: nothing may be defined twice.
 float other_file();
+bool chosen_at_run_time();
+const char* plugin_runs_on();
 
 int main() {
     using namespace pare;
@@ -13,5 +15,6 @@ int main() {
     float y[4];
     run(ready, x, y, space);
     std::printf("%s%d\n", describe(ready).c_str(), y[0] == other_file());
-    return y[0] == other_file() ? 0 : 1;
+    std::printf("the plugin runs on %s\n", plugin_runs_on());
+    return y[0] == other_file() && chosen_at_run_time() ? 0 : 1;
 }
