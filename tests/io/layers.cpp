@@ -1,34 +1,18 @@
-#include <cstdio>
-
 #include <pare/io/model.hpp>
 #include <pare/nn.hpp>
 #include <pare/quantize/dynamic.hpp>
 #include <pare/train/initialize.hpp>
 
 #include "../catch.hpp"
+#include "round_trip.hpp"
 
 using namespace pare;
 
 namespace {
 
-const std::string path = "pare_test_layers.safetensors";
-
 auto network(std::uint64_t s) {
     return initialized(sequential(input<6, 6, 2>(), conv2d<2, 3, 3>(), batch_norm<3>(), relu(), flatten(), dense<48, 2>()),
                        pytorch_default{}, seed{s});
-}
-
-template <class Model>
-io::safetensors round_trip(const Model& model, Model other) {
-    REQUIRE_FALSE(save(model, path));
-    const auto content = io::read_file(path).value();
-    const auto problem = load(other, path);
-    INFO((problem ? problem->message : "loaded"));
-    REQUIRE_FALSE(problem);
-    REQUIRE_FALSE(save(other, path));
-    CHECK(io::read_file(path).value() == content);
-    std::remove(path.c_str());
-    return io::safetensors::parse(content, path).value();
 }
 
 }  // namespace

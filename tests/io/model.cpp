@@ -10,6 +10,7 @@
 #include <pare/pare.hpp>
 
 #include "../catch.hpp"
+#include "round_trip.hpp"
 
 using namespace pare;
 
@@ -19,19 +20,6 @@ const std::string path = "pare_test_model.safetensors";
 
 auto small_network(std::uint64_t s = 1) {
     return initialized(sequential(dense<40, 32>(), relu(), dense<32, 3>()), he_normal{}, seed{s});
-}
-
-/// Saves a model, loads it into another one of the same type and compares what the two are saved as.
-template <class Model>
-io::bytes round_trip(const Model& model, Model other) {
-    REQUIRE_FALSE(save(model, path));
-    const auto content = io::read_file(path).value();
-    const auto problem = load(other, path);
-    INFO((problem ? problem->message : "loaded"));
-    REQUIRE_FALSE(problem);
-    REQUIRE_FALSE(save(other, path));
-    CHECK(io::read_file(path).value() == content);
-    return content;
 }
 
 /// What is wrong with a file of these tensors for the small network.
@@ -48,7 +36,7 @@ std::string message(const std::vector<io::tensor_entry>& tensors) {
 
 TEST_CASE("every storage of weights comes back as it was saved") {
     const auto net = small_network(), other = small_network(2);
-    const auto content = io::safetensors::parse(round_trip(net, other), path).value();
+    const auto content = round_trip(net, other);
     REQUIRE(content.tensors().size() == 4);
     CHECK(content.find("0.weight")->shape == std::vector<std::size_t>{32, 40});
     CHECK(content.find("2.bias")->type == "F32");
@@ -67,7 +55,7 @@ TEST_CASE("sparse weights come back with another structure than the model had be
     for (std::size_t i = 0; i < 32 * 40; i += 3) {
         std::get<0>(net.layers).weights.values[i] = 0.0f;
     }
-    const auto content = io::safetensors::parse(round_trip(*sparsify(net), *sparsify(other)), path).value();
+    const auto content = round_trip(*sparsify(net), *sparsify(other));
     CHECK(content.find("0.weight.col_indices")->type == "U16");
     CHECK(content.metadata("0.weight") == "float csr, 32 x 40");
     round_trip(*sparsify<csr32>(net), *sparsify<csr32>(other));
@@ -80,7 +68,7 @@ TEST_CASE("a model in training keeps its masks, in PyTorch's names") {
     layer other = pruned;
     pruned.weights.mask.set(5, false);
     pruned.weights.mask.set(31, false);
-    const auto content = io::safetensors::parse(round_trip(sequential(pruned), sequential(other)), path).value();
+    const auto content = round_trip(sequential(pruned), sequential(other));
     REQUIRE(content.find("0.weight_orig") != nullptr);
     CHECK(content.find("0.weight_mask")->shape == std::vector<std::size_t>{4, 8});
 }
