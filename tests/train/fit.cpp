@@ -13,6 +13,7 @@
 #include <pare/train/report.hpp>
 
 #include "../catch.hpp"
+#include "../counted_allocations.hpp"
 #include "../toy_data.hpp"
 
 using namespace pare;
@@ -93,6 +94,19 @@ TEST_CASE("the same seed gives the same bits on every run and any number of thre
         CHECK(trained(pool, 3) == expected);
     }
     CHECK(trained(serial, 4) != expected);
+}
+
+TEST_CASE("steps allocate nothing") {
+    const auto train = quarters(200);
+    const auto allocated = [&](std::size_t epochs) {
+        auto net = small_network();
+        const std::size_t before = allocations;
+        REQUIRE(fit(net, train, cross_entropy{0.1f}, adam{},
+                    {.epochs = epochs, .batch_size = 32, .largest_gradient = 1.0f, .largest_gradient_norm = 1.0f}));
+        return allocations - before;
+    };
+    CHECK(allocated(1) > 0);
+    CHECK(allocated(1) == allocated(7));
 }
 
 TEST_CASE("callbacks hear of steps and epochs, and may stop") {
