@@ -167,7 +167,7 @@ struct conv2d_int8_kernel {
 
 /// Bytes behind an image that conv2d_int8 may read, whatever they hold.
 template <class Isa>
-inline constexpr std::size_t conv2d_int8_slack = simd::ops<Isa>::dot_depth - 1;
+inline constexpr std::size_t conv2d_int8_slack = gemm_int8_kernel<Isa>::depth - 1;
 
 /// y [output pixels, outputs] of one image of bytes with its border [padded_height, padded_width, channels], followed by
 /// conv2d_int8_slack<Isa> readable elements; weights packed by conv2d_int8_kernel. The epilogue takes the exact sums and stores y.

@@ -16,7 +16,7 @@ inline constexpr std::size_t int8_largest_depth = 65793;
 /// Above this one the sum of k weights could: of 2^24 * 128.
 inline constexpr std::size_t int8_largest_split_depth = (std::size_t{1} << 24) - 1;
 
-/// Weights in the order in which gemm_int8 reads them: see `panels`; along k in groups of ops<Isa>::dot_depth bytes per lane,
+/// Weights in the order in which gemm_int8 reads them: see `panels`; along k in groups of tile_step<Isa>::depth bytes per lane,
 /// zero-padded.
 struct packed_int8 {
     const std::int8_t* data;
@@ -29,7 +29,8 @@ template <class Isa>
 struct gemm_int8_kernel {
     using V = simd::ops<Isa>;
     static constexpr simd::register_tile tile = V::int8_tile;
-    static constexpr std::size_t depth = V::dot_depth;
+    using step_of = simd::tile_step<Isa>;
+    static constexpr std::size_t depth = step_of::depth;
     using layout = panels<Isa, tile>;
 
     static constexpr std::size_t padded_depth(std::size_t k) noexcept { return (k + depth - 1) / depth * depth; }
@@ -77,10 +78,14 @@ struct gemm_int8_kernel {
         const std::size_t length = pieces.length;
         // A few sums would wait for themselves: they exist twice, for even and for odd steps.
         constexpr std::size_t chains = Rows * columns <= 6 ? 2 : 1;
-        typename V::i32 sums[chains][Rows][columns];
+        constexpr std::size_t sum_rows = (Rows + step_of::rows - 1) / step_of::rows * step_of::rows;
+        typename V::i32 sums[chains][sum_rows][columns];
         PARE_UNROLL for (std::size_t c = 0; c < columns; ++c) {
-            const auto start = correction == 0 ? V::set(std::int32_t{0}) : V::load(column_sums + c * V::lanes) * V::set(correction);
-            PARE_UNROLL for (std::size_t r = 0; r < Rows; ++r) {
+            auto start = V::set(std::int32_t{0});
+            if constexpr (correction != 0 && step_of::rows == 1) {
+                start = V::load(column_sums + c * V::lanes) * V::set(correction);
+            }
+            PARE_UNROLL for (std::size_t r = 0; r < sum_rows; ++r) {
                 sums[0][r][c] = start;
                 if constexpr (chains == 2) {
                     sums[1][r][c] = V::set(std::int32_t{0});
@@ -88,10 +93,21 @@ struct gemm_int8_kernel {
             }
         }
         const auto load = [&](const std::int8_t* group, std::size_t c) {
-            return V::load_weights(group + c / Vectors * panel_size + c % Vectors * V::lanes * depth);
+            return step_of::load_weights(group + c / Vectors * panel_size + c % Vectors * V::lanes * depth);
         };
         const auto step = [&](auto& sum, const std::int8_t* group, const A* const(&x)[Rows], std::size_t i) {
-            if constexpr (Panels > 1) {  // few rows: they stay in registers while weights stream past
+            if constexpr (step_of::rows == 2) {
+                typename step_of::operand xr[(Rows + 1) / 2];
+                PARE_UNROLL for (std::size_t r = 0; r < Rows; r += 2) {
+                    xr[r / 2] = step_of::load_rows(x[r] + i, x[r + 1 < Rows ? r + 1 : r] + i);
+                }
+                PARE_UNROLL for (std::size_t c = 0; c < columns; ++c) {
+                    const auto w = load(group, c);
+                    PARE_UNROLL for (std::size_t r = 0; r < Rows; r += 2) {
+                        step_of::dot(sum[r][c], sum[r + 1][c], xr[r / 2], w);
+                    }
+                }
+            } else if constexpr (Panels > 1) {  // few rows: they stay in registers while weights stream past
                 typename V::operand xr[Rows];
                 PARE_UNROLL for (std::size_t r = 0; r < Rows; ++r) {
                     xr[r] = V::broadcast(x[r] + i);
@@ -155,9 +171,20 @@ struct gemm_int8_kernel {
                 multiply_piece(o * pieces.outer_stride + i * pieces.inner_stride);
             }
         }
-        PARE_UNROLL for (std::size_t r = 0; r < Rows; ++r) {
-            PARE_UNROLL for (std::size_t c = 0; c < columns; ++c) {
-                result[r][c] = chains == 2 ? sums[0][r][c] + sums[chains - 1][r][c] : sums[0][r][c];
+        PARE_UNROLL for (std::size_t c = 0; c < columns; ++c) {
+            PARE_UNROLL for (std::size_t r = 0; r < sum_rows; ++r) {
+                sums[0][r][c] = chains == 2 ? sums[0][r][c] + sums[chains - 1][r][c] : sums[0][r][c];
+            }
+            if constexpr (step_of::rows == 2) {
+                PARE_UNROLL for (std::size_t r = 0; r < Rows; r += 2) {
+                    step_of::separate(sums[0][r][c], sums[0][r + 1][c]);
+                }
+            }
+            PARE_UNROLL for (std::size_t r = 0; r < Rows; ++r) {
+                result[r][c] = sums[0][r][c];
+                if constexpr (correction != 0 && step_of::rows == 2) {
+                    result[r][c] += V::load(column_sums + c * V::lanes) * V::set(correction);
+                }
             }
         }
     }

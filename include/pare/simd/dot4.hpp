@@ -23,6 +23,28 @@ inline constexpr std::int32_t shift_correction = std::is_same_v<A, typename ops<
                                                  : std::is_signed_v<A> ? -128
                                                                        : 128;
 
+/// How a tile of a matrix product steps along the depth, and by how much: with one row at a time, as above, or with two, where an
+/// instruction multiplies a block of two rows and two columns, which ops<Isa>::row_pairs describes. Two such sums, of the columns
+/// of one vector, become those of two rows in the end (`separate`).
+template <class Isa>
+struct one_row_step {
+    static constexpr std::size_t rows = 1;
+    static constexpr std::size_t depth = ops<Isa>::dot_depth;
+    PARE_INLINE static auto load_weights(const std::int8_t* p) noexcept { return ops<Isa>::load_weights(p); }
+};
+namespace detail {
+template <class Isa>
+auto tile_step_of() {
+    if constexpr (requires { typename ops<Isa>::row_pairs; }) {
+        return typename ops<Isa>::row_pairs{};
+    } else {
+        return one_row_step<Isa>{};
+    }
+}
+}  // namespace detail
+template <class Isa>
+using tile_step = decltype(detail::tile_step_of<Isa>());
+
 /// Weights of four bits come as two steps in one load: ops<Isa>::load_nibbles gives the low halves of dot_depth * lanes bytes as
 /// the weights of one step and the high halves as those of the next, as numbers from 0 to 15.
 ///

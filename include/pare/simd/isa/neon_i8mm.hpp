@@ -27,6 +27,8 @@ namespace simd {
 
 template <>
 struct ops<isa::neon_i8mm> : ops<isa::neon_dotprod> {
+    static constexpr register_tile int8_tile = {6, 3};  // with the weights and rows of a step, what 32 registers hold
+
     using activation = std::uint8_t;
     using operand = uint8x16_t;
     template <class A>
@@ -43,6 +45,31 @@ struct ops<isa::neon_i8mm> : ops<isa::neon_dotprod> {
         vst1q_u8(out, std::is_signed_v<A> ? veorq_u8(transposed(rows), vdupq_n_u8(128)) : transposed(rows));
     }
     PARE_INLINE static i32 dot(i32 sum, operand a, weights w) noexcept { return i32(vusdotq_s32(sum, a, w)); }
+    /// Tiles of products take two rows and two columns at a time, eight deep. See simd/dot4.hpp.
+    struct row_pairs {
+        static constexpr std::size_t rows = 2;
+        static constexpr std::size_t depth = 8;
+        using operand = uint8x16_t;
+        struct weights {
+            int8x16_t first, last;  // two columns each
+        };
+        template <class A>
+        PARE_INLINE static operand load_rows(const A* a, const A* b) noexcept {
+            const operand bytes =
+                vcombine_u8(vld1_u8(reinterpret_cast<const std::uint8_t*>(a)), vld1_u8(reinterpret_cast<const std::uint8_t*>(b)));
+            return std::is_signed_v<A> ? veorq_u8(bytes, vdupq_n_u8(128)) : bytes;
+        }
+        PARE_INLINE static weights load_weights(const std::int8_t* p) noexcept { return {vld1q_s8(p), vld1q_s8(p + 16)}; }
+        PARE_INLINE static void dot(i32& first, i32& last, operand rows, const weights& w) noexcept {
+            first = i32(vusmmlaq_s32(first, rows, w.first));
+            last = i32(vusmmlaq_s32(last, rows, w.last));
+        }
+        PARE_INLINE static void separate(i32& first, i32& last) noexcept {
+            const int32x4_t a = first, b = last;
+            first = i32(vcombine_s32(vget_low_s32(a), vget_low_s32(b)));
+            last = i32(vcombine_s32(vget_high_s32(a), vget_high_s32(b)));
+        }
+    };
     PARE_INLINE static i32 dot_signed(i32 sum, int8x16_t a, weights w) noexcept { return i32(vdotq_s32(sum, w, a)); }
 };
 
