@@ -43,6 +43,8 @@ public:
 
     template <class T, std::size_t N, class... Axes>
     void array(const std::string& name, std::span<T, N> values, std::vector<std::size_t> shape, const Axes&... axes) {
+        static_assert(safetensors_type<std::remove_const_t<T>> != nullptr,
+                      "pare: safetensors files have no name for this type of numbers");
         bytes& copy = copies_.emplace_back(values.size_bytes());
         for (std::size_t i = 0; i < values.size(); ++i) {
             std::size_t place = i;
@@ -72,6 +74,8 @@ public:
     /// Numbers of the same type, or half ones for floats, which is exact.
     template <class T, std::size_t N, class... Axes>
     void array(const std::string& name, std::span<T, N> values, std::vector<std::size_t> shape, const Axes&... axes) {
+        static_assert(safetensors_type<std::remove_const_t<T>> != nullptr,
+                      "pare: safetensors files have no name for this type of numbers");
         (shape.assign(axes.shape.begin(), axes.shape.begin() + static_cast<std::ptrdiff_t>(axes.rank)), ...);
         const tensor_entry* const found = take(name, sentence(safetensors_type<T>, " ", shape_text(shape)));
         if (found == nullptr) {
