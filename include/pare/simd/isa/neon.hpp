@@ -32,6 +32,10 @@ struct ops<isa::neon> : xsimd_ops<xsimd::neon64> {
     static constexpr register_tile f32_tile = {6, 4};
     static constexpr register_tile int8_tile = {4, 4};
 
+    // xsimd 8 has estimates for these.
+    PARE_INLINE static f32 sqrt(f32 x) noexcept { return f32(vsqrtq_f32(x)); }
+    PARE_INLINE static f32 divide(f32 a, f32 b) noexcept { return f32(vdivq_f32(opaque(a), opaque(b))); }
+
     PARE_INLINE static f32 load_upper_halves(const std::uint16_t* p) noexcept {
         return f32(vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p), 16)));
     }
