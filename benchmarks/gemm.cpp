@@ -12,6 +12,7 @@
 
 #include <pare/kernels/conv.hpp>
 #include <pare/kernels/packed_full.hpp>
+#include <pare/kernels/packed_groups.hpp>
 #include <pare/kernels/reference.hpp>
 
 #include "limits.hpp"
@@ -115,14 +116,16 @@ void conv(benchmark::State& state, bool pad) {
 template <class Isa, class Element, class Activations>
 void linear(benchmark::State& state, shape s) {
     problem p(s);
-    const auto& weights = [&]() -> const auto& {
+    const auto& weights = [&]() -> decltype(auto) {
         if constexpr (std::is_same_v<Element, float>) {
-            return p.w;
+            return (p.w);
+        } else if constexpr (std::is_same_v<Element, qint8>) {
+            return (p.wq);
         } else {
-            return p.wq;
+            auto in_groups = *quantize_weights_in_groups<Element>(p.w);
+            return in_groups;
         }
-    }
-    ();
+    }();
     const packed<weight_matrix<Element, full>, Isa> packed_weights(weights);
     workspace space(packed_weights.scratch_bytes(Activations{}, s.m, s.n, s.k));
     serial_executor serial;
@@ -138,8 +141,8 @@ void linear(benchmark::State& state, shape s) {
                 sum += static_cast<double>(x(i, k)) * static_cast<double>(weights.real(j, j * s.k + k));
             }
             // bytes: each activation is off by at most half of 2 / 255
-            const double bound = std::is_same_v<Element, float> ? 1e-5 * std::sqrt(static_cast<double>(s.k))
-                                                                : 0.02 * std::sqrt(static_cast<double>(s.k));
+            const double bound = std::is_same_v<Activations, as_float> ? 1e-5 * std::sqrt(static_cast<double>(s.k))
+                                                                       : 0.02 * std::sqrt(static_cast<double>(s.k));
             require(std::abs(sum - static_cast<double>(y(i, j))) <= bound, "linear", s);
         }
     }
@@ -147,7 +150,7 @@ void linear(benchmark::State& state, shape s) {
         run();
         benchmark::ClobberMemory();
     }
-    report<Isa>(state, s, std::is_same_v<Element, float> ? f32_peak<Isa>() : int8_peak<Isa>());
+    report<Isa>(state, s, std::is_same_v<Activations, as_float> ? f32_peak<Isa>() : int8_peak<Isa>());
 }
 
 template <class Isa>
@@ -159,6 +162,10 @@ void add_isa() {
         const std::string size = sentence("/", Isa::name, "/", s.m, "x", s.n, "x", s.k);
         benchmark::RegisterBenchmark(("u8s8" + size).c_str(), u8s8<Isa>, s);
         benchmark::RegisterBenchmark(("dynamic_linear" + size).c_str(), linear<Isa, qint8, dynamic_range>, s);
+        benchmark::RegisterBenchmark(("dynamic_linear_qint4" + size).c_str(), linear<Isa, qint4<64>, dynamic_range>, s);
+        benchmark::RegisterBenchmark(("dynamic_linear_qint4_float16" + size).c_str(),
+                                     linear<Isa, qint4<64, float16>, dynamic_range>, s);
+        benchmark::RegisterBenchmark(("weights_only_qint4" + size).c_str(), linear<Isa, qint4<64>, as_float>, s);
         benchmark::RegisterBenchmark(("f32_linear" + size).c_str(), linear<Isa, float, as_float>, s);
     }
 }

@@ -184,6 +184,27 @@ void digest_sequences(const char* name, std::size_t batch, Executor& executor) {
     print(name, y.data(), y.size());
 }
 
+/// Blocks of ggml, and their product.
+template <class Block>
+void digest_block(const char* name) {
+    weight_matrix<float, full> w(20, 512);
+    const auto values = numbers(w.values.size(), 40, -1.0f, 1.5f);
+    std::copy(values.begin(), values.end(), w.values.begin());
+    const auto blocks = *quantize_weights_to_blocks<Block>(w);
+    print(name, blocks.values.data(), blocks.values.size());
+    const auto ready = prepare<test_isa>(dense<512, 20, weight_matrix<Block, full>, dynamic_range>(blocks, tensor<float, 20>()));
+    auto space = workspace_for(ready, 5);
+    std::vector<float> y(5 * 20);
+    run(ready, numbers(5 * 512, 41, -1.0f, 4.0f), y, space);
+    print((std::string(name) + ", product").c_str(), y.data(), y.size());
+}
+void digest_blocks() {
+    digest_block<ggml::q8_0>("blocks q8_0");
+    digest_block<ggml::q5_1>("blocks q5_1");
+    digest_block<ggml::q4_K>("blocks q4_K");
+    digest_block<ggml::q6_K>("blocks q6_K");
+}
+
 }  // namespace
 
 int main() {
@@ -225,6 +246,9 @@ int main() {
     digest_network("network qint8 per tensor, batch 20", *quantize_dynamic<granularity::per_tensor>(network()), 20, serial);
     digest_network("network qint4<64>, batch 1", *quantize_dynamic<qint4<64>>(network()), 1, serial);
     digest_network("network qint4<32>, batch 250", *quantize_dynamic<qint4<32>>(network()), 250, pool);
+    digest_network("network affine qint4<32, float16>, 20", *quantize_dynamic<qint4<32, float16, qscheme::affine>>(network()), 20,
+                   serial);
+    digest_blocks();
     const auto sparse = *quantize_dynamic(sparsify(thinned()));
     digest_network("network qint8 csr, batch 1", sparse, 1, serial);
     digest_network("network qint8 csr, batch 250", sparse, 250, serial);

@@ -5,5 +5,6 @@
 #include <pare/quantize/dynamic.hpp>
 #include <pare/quantize/tensor.hpp>
 #include <pare/quantize/weights.hpp>
+#include <pare/quantize/weights_only.hpp>
 
 #endif

@@ -41,35 +41,13 @@ TEST_CASE("or all by one scale") {
     CHECK(int{q.values[2]} == 0);  // 0.5 rounds to even
 }
 
-TEST_CASE("4-bit weights: each group of inputs has the scale of its largest") {
-    weight_matrix<float, full> w(2, 19);
-    for (std::size_t i = 0; i < 38; ++i) {
-        w.values[i] = static_cast<float>(i) - 20.0f;
-    }
-    const auto q = quantize_weights_in_groups<16>(w).value();
-    REQUIRE(q.values.size() == 2 * 10);
-    REQUIRE(q.scales.size() == 2 * 2);
-    CHECK(q.scales[0] == 20.0f / 7.0f);
-    CHECK(q.scales[1] == 4.0f / 7.0f);
-    CHECK(q.scales[3] == 17.0f / 7.0f);
-    CHECK(int{q.values[0]} == ((-7 + 8) | (-7 + 8) << 4));  // -20 and -19 of 20 / 7
-    CHECK(q.real(0, 0) == -7.0f * (20.0f / 7.0f));
-    CHECK(q.real(1, 37) == 17.0f);
-    for (std::size_t i = 0; i < 38; ++i) {
-        CHECK(std::abs(q.real(i / 19, i) - w.values[i]) <= 0.5001f * q.scales[i / 19 * 2 + i % 19 / 16]);
-    }
-    CHECK(q.bytes() == 20 + 4 * sizeof(float));
-    w.values[20] = std::numeric_limits<float>::quiet_NaN();
-    CHECK(quantize_weights_in_groups<16>(w, "w").error().message ==
-          "quantize: w: expected finite weights, found NaN at row 1, column 1");
-}
-
 TEST_CASE("a model in blocks of ggml runs, and rows that are not whole blocks are an error") {
     const auto net = initialized(sequential(dense<64, 32>(), relu(), dense<32, 3>()), he_normal{}, seed{1});
     const auto q = quantize_dynamic<ggml::q4_0>(net);
     REQUIRE(q);
     CHECK(std::get<0>(q->layers).weights.bytes() == 32 * 2 * 18);
-    CHECK_THAT(describe(prepare<isa::native>(*q)), ContainsSubstring("q4_0 full in groups of 32, gemm_groups on "));
+    CHECK_THAT(describe(prepare<isa::native>(*q)),
+               ContainsSubstring("q4_0 full in groups of 32: 4 bits and float16 scales, gemm_groups on "));
     CHECK(quantize_dynamic<ggml::q4_0>(sequential(dense<64, 20>(), relu(), dense<20, 3>())).error().message ==
           "quantize: 2.weight: expected a multiple of 32 inputs, the weights of a block of q4_0; found 20");
     auto huge = net;

@@ -100,27 +100,3 @@ TEST_CASE("every float16 is a float, and back") {
     CHECK(float16(-1e30f).bits == 0xfc00);
     CHECK(float16(std::numeric_limits<float>::quiet_NaN()).bits == 0x7e00);
 }
-
-TEST_CASE("blocks of ggml keep what their formulas say") {
-    float x[32];
-    for (int i = 0; i < 32; ++i) {
-        x[i] = static_cast<float>(i - 16);
-    }
-    const auto a = ggml::q8_0::quantized(x);
-    const auto b = ggml::q4_0::quantized(x);
-    const auto c = ggml::q4_1::quantized(x);
-    CHECK(int{a.q[0]} == -127);
-    CHECK(float{b.d} == 2.0f);  // -16 / -8
-    CHECK(b.integer(0) == -8);
-    CHECK(b.integer(31) == 7);
-    CHECK(float{c.m} == -16.0f);
-    for (std::size_t i = 0; i < 32; ++i) {
-        CHECK(std::abs(a.real(i) - x[i]) <= 0.064f);
-        CHECK(std::abs(b.real(i) - x[i]) <= 1.0f);
-        CHECK(std::abs(c.real(i) - x[i]) <= 1.05f);
-    }
-    const float zeros[32] = {};
-    CHECK(ggml::q8_0::quantized(zeros).real(5) == 0.0f);
-    CHECK(ggml::q4_0::quantized(zeros).real(5) == 0.0f);
-    CHECK(ggml::q4_1::quantized(zeros).real(5) == 0.0f);
-}

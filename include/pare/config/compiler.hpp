@@ -9,12 +9,15 @@
 #define PARE_FLATTEN
 #define PARE_RESTRICT __restrict
 #define PARE_UNROLL
+#define PARE_PREFETCH(address) static_cast<void>(address)
 #else
 #define PARE_INLINE inline __attribute__((always_inline))
 #define PARE_NOINLINE __attribute__((noinline))
 /// Inlines everything a kernel calls, whatever the optimizer's own limits say.
 #define PARE_FLATTEN __attribute__((flatten))
 #define PARE_RESTRICT __restrict__
+/// Asks for the cache line at an address, which need not exist.
+#define PARE_PREFETCH(address) __builtin_prefetch(address)
 #if defined(__clang__)
 #define PARE_UNROLL _Pragma("clang loop unroll(full)")
 #else

@@ -17,7 +17,8 @@ PARE_NAMESPACE_BEGIN
 ///     tensor, buffer                    w                 its type and shape
 ///     float, bfloat16 weights           w                 F32 or BF16 [outputs, inputs], or the axes of PyTorch for convolutions
 ///     qint8                             w, w.scale        I8 [outputs, inputs], F32 [outputs]
-///     qint4<G>                          w, w.scale        U8 [outputs, bytes of a row], F32 [outputs, groups]
+///     qint4<G>                          w, w.scale        U8 [outputs, bytes of a row], F32 or F16 [outputs, groups]
+///     affine qint4<G>                   w.zero_point      besides: U8 [outputs, groups]
 ///     blocks of ggml                    w                 U8 [outputs, bytes of a row], byte for byte as ggml stores them
 ///     csr                               w.crow_indices    U32 [outputs + 1], where rows begin
 ///                                       w.col_indices     U16 (csr32: U32) [stored], their columns
@@ -193,7 +194,15 @@ void serialize_scales(Archive& archive, const std::string& name, weight_matrix<E
         shape.push_back(w.scales.size() / w.rows());
     }
     archive.array(scale, std::span(w.scales), shape);
+    if (!w.zero_points.empty()) {
+        archive.array(name + ".zero_point", std::span(w.zero_points), shape);
+    }
     if constexpr (Archive::loading) {
+        for (const int z : w.zero_points) {
+            if (!archive.failed() && z > 15) {
+                archive.fail(name + ".zero_point", "numbers from 0 to 15", sentence(z));
+            }
+        }
         for (const float s : w.scales) {
             if (!archive.failed() && !(is_finite(s) && s > 0.0f)) {
                 archive.fail(scale, "numbers above 0", sentence(s));
@@ -211,8 +220,8 @@ void serialize(Archive& archive, const std::string& name, weight_matrix<Element,
         archive.array(name, std::span(w.values), {w.rows(), w.columns()}, axes...);
     } else {
         std::string form = sentence(w.describe());
-        if constexpr (requires { detail::element_storage<Element>::nibble_group; }) {
-            form += sentence(" in groups of ", detail::element_storage<Element>::nibble_group);
+        if constexpr (detail::in_groups<Element>) {
+            form += sentence(" in groups of ", detail::element_storage<Element>::format::size);
         }
         archive.form(name, sentence(form, ", ", w.rows(), " x ", w.columns()));
         const std::size_t row = w.rows() == 0 ? 0 : w.values.size() / w.rows();

@@ -1,143 +1,137 @@
 #ifndef PARE_KERNELS_GEMM_GROUPS_HPP
 #define PARE_KERNELS_GEMM_GROUPS_HPP
 
-#include <array>
 #include <cstring>
 
-#include <pare/kernels/epilogue.hpp>
-#include <pare/kernels/tiles.hpp>
+#include <pare/kernels/groups_layout.hpp>
 #include <pare/simd/dot4.hpp>
-#include <pare/types/qint.hpp>
 
 PARE_NAMESPACE_BEGIN
 
-/// Products of bytes and 4-bit weights whose scale changes along k: the sum of a group is exact in int32, then becomes a float,
-/// times the group's scale, and is added to those before it.
+/// Products of bytes and of weights whose scale changes along k, whatever their `group_format`: the sum of a group is exact in
+/// int32, then becomes a float, times the group's scale, and is added to those before it.
 namespace kernels {
 
-/// Weights in the order in which gemm_groups reads them: panels as for gemm_int8; along k in pairs of steps, the nibbles of one
-/// byte belonging to the same lane of both.
-struct packed_nibbles {
-    const std::uint8_t* data;
-    const float* scales;  // [groups, width] for each panel
-    std::size_t n;
-    std::size_t k;
-};
-
-template <class Isa, std::size_t Group>
+template <class Isa, class Format>
 struct gemm_groups_kernel {
     using V = simd::ops<Isa>;
+    using layout = packed_groups_layout<Isa, Format>;
+    static constexpr simd::register_tile tile = layout::tile;
     using operand = decltype(simd::broadcast_signed<Isa>(static_cast<const std::int8_t*>(nullptr)));
-    /// Every sum exists twice, of the group and of all.
-    static constexpr simd::register_tile tile = {V::int8_tile.rows / 2, V::int8_tile.vectors};
-    static constexpr std::size_t depth = V::dot_depth;
-    using layout = panels<Isa, tile>;
 
-    static constexpr std::size_t groups(std::size_t k) noexcept { return (k + Group - 1) / Group; }
-    static constexpr std::size_t packed_bytes(std::size_t n, std::size_t k) noexcept {
-        return layout::padded(n) * groups(k) * (Group / 2);
-    }
-    static constexpr std::size_t packed_scales(std::size_t n, std::size_t k) noexcept { return layout::padded(n) * groups(k); }
+    /// What a code is too large by in the dot product.
+    static constexpr bool flipped = Format::bits == 8 && !simd::weights_are_unsigned<Isa>;
+    static constexpr std::int32_t excess = (Format::offset == group_offset::none ? Format::middle : 0) - (flipped ? 128 : 0);
 
-    /// integer(row, column) and scale(row, group) give the weights [n, k]; integers from -8 to 7.
-    template <class Integer, class Scale>
-    static void pack(std::size_t n, std::size_t k, const Integer& integer, const Scale& scale, std::uint8_t* data,
-                     float* scales) noexcept {
-        std::memset(data, 0, packed_bytes(n, k));
-        for (std::size_t p = 0; p < layout::count(n); ++p) {
-            const std::size_t width = layout::vectors(n, p) * V::lanes;
-            std::uint8_t* const out = data + p * layout::width * groups(k) * (Group / 2);
-            float* const out_scales = scales + p * layout::width * groups(k);
-            for (std::size_t c = 0; c < width; ++c) {
-                const std::size_t row = p * layout::width + c;
-                for (std::size_t i = 0; i < groups(k) * Group; ++i) {
-                    const int q = (row < n && i < k ? integer(row, i) : 0) + qint4<Group>::offset;
-                    const std::size_t step = i / depth;
-                    std::uint8_t& byte = out[(step / 2 * width + c) * depth + i % depth];
-                    byte = static_cast<std::uint8_t>(byte | (step % 2 == 0 ? q : q << 4));
-                }
-                for (std::size_t g = 0; g < groups(k); ++g) {
-                    out_scales[g * width + c] = row < n ? scale(row, g) : 0.0f;
-                }
-            }
+    /// Where one row cannot hide the shift of every second step: its codes stay where they are, as multiples of 16, and have sums
+    /// of their own.
+    static constexpr bool can_stay = Format::bits == 4 && layout::steps == 2 && simd::weights_are_unsigned<Isa>;
+
+    template <std::size_t Step, bool Stay>
+    PARE_INLINE static typename V::weights weights(typename V::i32 codes) noexcept {
+        if constexpr (Stay && Step == 1) {
+            return V::as_weights(codes & V::set(static_cast<std::int32_t>(0xf0f0f0f0u)));
+        } else if constexpr (flipped) {
+            return V::as_weights(codes ^ V::set(static_cast<std::int32_t>(0x80808080u)));
+        } else if constexpr (layout::steps == 1) {
+            return V::as_weights(codes);
+        } else {
+            constexpr std::uint32_t mask = layout::in_each((1u << Format::bits) - 1u, layout::depth);
+            const auto shifted = Step == 0 ? codes : V::template shift_right<Format::bits * Step>(codes);
+            return V::as_weights(shifted & V::set(static_cast<std::int32_t>(mask)));
         }
     }
 
-    static constexpr auto eights = [] {
-        std::array<std::int8_t, depth * V::lanes> bytes{};
-        bytes.fill(8);
-        return bytes;
-    }();
-    PARE_INLINE static typename V::i32 dot(typename V::i32 sum, operand a, typename V::weights w) noexcept {
-        return simd::dot_signed<Isa>(sum, a, w);
+    /// A load that a compiler does not repeat, whatever it thinks of registers: loads are what limits a lone row.
+    PARE_INLINE static typename V::i32 once(typename V::i32 codes) noexcept {
+        if constexpr (V::lanes == 1) {
+            return codes;
+        } else {
+            return V::bits(V::opaque(V::from_bits(codes)));
+        }
     }
 
-    using tile_function = void (*)(const std::int8_t* a, std::size_t a_stride, const std::uint8_t* b, const float* scales,
-                                   std::size_t k, float* out);
+    using tile_function = void (*)(const std::int8_t* a, std::size_t a_stride, const std::int32_t* sums, const std::uint8_t* b,
+                                   std::size_t k, float* out, std::size_t out_stride);
 
-    /// out [Rows, Panels * Vectors * lanes] = the sums of all groups, times their scales.
+    /// out [Rows, Panels * Vectors * lanes], rows out_stride apart, = the sums of all groups, times their scales. `sums` [Rows,
+    /// groups] are those of the activations.
     template <std::size_t Rows, std::size_t Vectors, std::size_t Panels>
-    PARE_FLATTEN static void multiply_tile(const std::int8_t* a, std::size_t a_stride, const std::uint8_t* b, const float* scales,
-                                           std::size_t k, float* out) {
+    PARE_FLATTEN static void multiply_tile(const std::int8_t* a, std::size_t a_stride, const std::int32_t* sums,
+                                           const std::uint8_t* b, std::size_t k, float* out, std::size_t out_stride) {
         constexpr std::size_t columns = Panels * Vectors;
-        constexpr std::size_t group_bytes = Vectors * V::lanes * (Group / 2);
-        constexpr std::size_t pair_bytes = Vectors * V::lanes * depth;
-        const std::size_t panel_bytes = layout::width * groups(k) * (Group / 2);
-        const std::size_t panel_scales = layout::width * groups(k);
+        constexpr bool stay = Rows == 1 && can_stay;
+        if constexpr (stay && columns > 4) {  // those are sums enough
+            constexpr std::size_t first = Vectors < 4 ? 4 / Vectors : 1;
+            multiply_tile<1, Vectors, first>(a, a_stride, sums, b, k, out, out_stride);
+            multiply_tile<1, Vectors, Panels - first>(a, a_stride, sums, b + first * layout::panel_bytes(k), k,
+                                                      out + first * Vectors * V::lanes, out_stride);
+            return;
+        }
+        const std::size_t groups = Format::groups(k);
+        const grouped_rows<std::int8_t, Rows, Format::size> rows(a, a_stride, k);
         typename V::f32 total[Rows][columns];
         PARE_UNROLL for (std::size_t r = 0; r < Rows; ++r) {
             PARE_UNROLL for (std::size_t c = 0; c < columns; ++c) {
                 total[r][c] = V::set(0.0f);
             }
         }
-        const auto eight = V::load_weights(eights.data());
-        const auto add_group = [&](const std::int8_t* x, std::size_t x_stride, const std::uint8_t* group, const float* scale) {
-            typename V::i32 sum[Rows][columns];
-            typename V::i32 all[Rows];  // of the activations, in every lane: nibbles are too large by 8
+        for (std::size_t place = 0; place < groups; ++place) {
+            const typename layout::template group_view<Vectors> group = {b + place * layout::group_bytes(Vectors * V::lanes),
+                                                                         layout::panel_bytes(k)};
+            PARE_PREFETCH(b + (place * layout::group_bytes(Vectors * V::lanes) + 4096));  // where hardware stops, a page on
+            const std::int8_t* x = rows.piece(place);
+            const std::size_t stride = rows.piece_stride(place);
+            typename V::i32 sum[stay ? 2 : 1][Rows][columns];
             PARE_UNROLL for (std::size_t r = 0; r < Rows; ++r) {
-                all[r] = V::set(std::int32_t{0});
+                const auto start = V::set(excess == 0 ? 0 : -excess * sums[r * groups + place]);
                 PARE_UNROLL for (std::size_t c = 0; c < columns; ++c) {
-                    sum[r][c] = V::set(std::int32_t{0});
-                }
-            }
-            for (std::size_t pair = 0; pair < Group / (2 * depth); ++pair, group += pair_bytes, x += 2 * depth) {
-                operand even[Rows], odd[Rows];
-                PARE_UNROLL for (std::size_t r = 0; r < Rows; ++r) {
-                    even[r] = simd::broadcast_signed<Isa>(x + r * x_stride);
-                    odd[r] = simd::broadcast_signed<Isa>(x + r * x_stride + depth);
-                    all[r] = dot(dot(all[r], even[r], eight), odd[r], eight);
-                }
-                PARE_UNROLL for (std::size_t c = 0; c < columns; ++c) {
-                    typename V::weights low, high;
-                    V::load_nibbles(group + c / Vectors * panel_bytes + c % Vectors * V::lanes * depth, low, high);
-                    PARE_UNROLL for (std::size_t r = 0; r < Rows; ++r) {
-                        sum[r][c] = dot(dot(sum[r][c], even[r], low), odd[r], high);
+                    sum[0][r][c] = start;
+                    if constexpr (stay) {
+                        sum[1][r][c] = V::set(std::int32_t{0});
                     }
                 }
             }
+            for (std::size_t w = 0; w < layout::words; ++w, x += layout::per_word) {
+                operand xr[layout::steps][Rows];
+                PARE_UNROLL for (std::size_t t = 0; t < layout::steps; ++t) {
+                    PARE_UNROLL for (std::size_t r = 0; r < Rows; ++r) {
+                        xr[t][r] = simd::broadcast_signed<Isa>(x + r * stride + t * layout::depth);
+                    }
+                }
+                PARE_UNROLL for (std::size_t c = 0; c < columns; ++c) {
+                    const auto codes = once(group.codes(w, c));
+                    const auto step = [&](auto t) {
+                        auto& chain = sum[stay ? std::size_t{t} : 0];
+                        const auto wc = weights<t, stay>(codes);
+                        PARE_UNROLL for (std::size_t r = 0; r < Rows; ++r) {
+                            chain[r][c] = simd::dot_signed<Isa>(chain[r][c], xr[t][r], wc);
+                        }
+                    };
+                    [&]<std::size_t... T>(std::index_sequence<T...>) {
+                        (step(std::integral_constant<std::size_t, T>{}), ...);
+                    }
+                    (std::make_index_sequence<layout::steps>{});
+                }
+            }
             PARE_UNROLL for (std::size_t c = 0; c < columns; ++c) {
-                const auto s = V::load(scale + c / Vectors * panel_scales + c % Vectors * V::lanes);
+                const auto scale = group.scales(c);
                 PARE_UNROLL for (std::size_t r = 0; r < Rows; ++r) {
-                    total[r][c] = V::opaque(total[r][c] + V::opaque(V::to_float(sum[r][c] - all[r]) * s));
+                    auto exact = V::to_float(stay ? sum[0][r][c] + V::template shift_right<4>(sum[stay][r][c]) : sum[0][r][c]);
+                    const auto all = V::set(static_cast<float>(sums[r * groups + place]));
+                    if constexpr (Format::offset == group_offset::zero_point) {
+                        exact = exact - V::opaque(group.offsets(c) * all);  // both are integers below 2^24
+                    }
+                    total[r][c] = V::opaque(total[r][c] + V::opaque(exact * scale));
+                    if constexpr (Format::offset == group_offset::minimum) {
+                        total[r][c] = V::opaque(total[r][c] + V::opaque(group.offsets(c) * all));
+                    }
                 }
             }
-        };
-        const std::size_t whole = k / Group;
-        if (k % Group != 0) {  // an unfinished group goes first: behind the loop, the compiler would keep every sum twice
-            std::int8_t tail[Rows * Group] = {};
-            for (std::size_t r = 0; r < Rows; ++r) {
-                for (std::size_t i = whole * Group; i < k; ++i) {
-                    tail[r * Group + i % Group] = a[r * a_stride + i];
-                }
-            }
-            add_group(tail, Group, b + whole * group_bytes, scales + whole * Vectors * V::lanes);
-        }
-        for (std::size_t g = 0; g < whole; ++g) {
-            add_group(a + g * Group, a_stride, b + g * group_bytes, scales + g * Vectors * V::lanes);
         }
         PARE_UNROLL for (std::size_t r = 0; r < Rows; ++r) {
             PARE_UNROLL for (std::size_t c = 0; c < columns; ++c) {
-                V::store(out + (r * columns + c) * V::lanes, total[r][c]);
+                V::store(out + r * out_stride + c * V::lanes, total[r][c]);
             }
         }
     }
@@ -148,25 +142,48 @@ struct gemm_groups_kernel {
     };
 };
 
-/// Element (i, j) is the sum over the groups g, the unfinished one first, of scale[j][g] * float(sum over k in g of a(i, k) *
-/// q[j][k]), each product and each sum rounded by itself; the epilogue takes it and stores. a [m, w.k] holds qint8. O(m n k).
-template <class Isa, std::size_t Group, class Executor, class Epilogue>
+/// The sum of N bytes. Not inlined: compilers would take the loop around it for the one to vectorize.
+template <std::size_t N>
+PARE_NOINLINE std::int32_t sum_of_bytes(const std::int8_t* x) noexcept {
+    static_assert(N % 8 == 0 && N <= 256);
+    constexpr std::uint64_t halves = 0x00ff00ff00ff00ffu;
+    std::uint64_t sums = 0;  // of bytes + 128, in four 16-bit numbers
+    for (std::size_t i = 0; i < N; i += 8) {
+        std::uint64_t word;
+        std::memcpy(&word, x + i, 8);
+        word ^= 0x8080808080808080u;
+        sums += (word & halves) + (word >> 8 & halves);
+    }
+    return static_cast<std::int32_t>(sums * 0x0001000100010001u >> 48) - 128 * static_cast<std::int32_t>(N);
+}
+
+/// sums [m, groups] = those of a [m, k] over the groups, an unfinished one first.
+template <class Format>
+void sum_groups(std::size_t m, const std::int8_t* a, std::size_t a_stride, std::size_t k, std::int32_t* sums) noexcept {
+    const std::size_t whole = k / Format::size;
+    for (std::size_t i = 0; i < m; ++i, a += a_stride) {
+        if (k % Format::size != 0) {
+            *sums = 0;
+            for (std::size_t c = whole * Format::size; c < k; ++c) {
+                *sums += a[c];
+            }
+            ++sums;
+        }
+        for (std::size_t g = 0; g < whole; ++g) {
+            *sums++ = sum_of_bytes<Format::size>(a + g * Format::size);
+        }
+    }
+}
+
+/// Element (i, j) is the sum over the groups g, an unfinished one first, of what reference::multiply_groups says; the epilogue
+/// takes it and stores. a [m, w.k] holds qint8, sums [m, groups] come from sum_groups. O(m n k).
+template <class Isa, class Format, class Executor, class Epilogue>
 PARE_NOINLINE void gemm_groups(Executor& executor, std::size_t m, const std::int8_t* a, std::size_t a_stride,
-                               const packed_nibbles& w, const Epilogue& epilogue) {
-    using kernel = gemm_groups_kernel<Isa, Group>;
-    using V = simd::ops<Isa>;
-    using layout = typename kernel::layout;
-    using table = tile_table<kernel::tile, kernel::template pick>;
-    for_each_tile<Isa, kernel::tile>(
-        executor, m, w.n, w.k, [&](std::size_t row, std::size_t rows, std::size_t panel, std::size_t panels) {
-            alignas(64) float sums[kernel::tile.rows * kernel::tile.vectors * V::lanes];
-            const std::size_t column = panel * layout::width;
-            const std::size_t vectors = layout::vectors(w.n, panel);
-            const std::size_t first_group = column * kernel::groups(w.k);
-            const auto multiply = table::find(rows, vectors, panels);
-            multiply(a + row * a_stride, a_stride, w.data + first_group * (Group / 2), w.scales + first_group, w.k, sums);
-            epilogue.template finish<Isa>(sums, panels * vectors * V::lanes, row, rows, column,
-                                          panels > 1 ? panels * layout::width : layout::columns(w.n, panel));
+                               const std::int32_t* sums, const packed_groups& w, const Epilogue& epilogue) {
+    using kernel = gemm_groups_kernel<Isa, Format>;
+    for_each_groups_tile<Isa, kernel>(
+        executor, m, w, epilogue, [&](auto multiply, std::size_t row, const std::uint8_t* b, float* out, std::size_t stride) {
+            multiply(a + row * a_stride, a_stride, sums + row * Format::groups(w.k), b, w.k, out, stride);
         });
 }
 

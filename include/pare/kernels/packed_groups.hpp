@@ -3,50 +3,64 @@
 
 #include <pare/kernels/dynamic.hpp>
 #include <pare/kernels/gemm_groups.hpp>
+#include <pare/kernels/gemm_groups_f32.hpp>
 #include <pare/kernels/packed.hpp>
 
 PARE_NAMESPACE_BEGIN
 
-/// 4-bit weights for the product with bytes: qint4, or blocks of ggml that mean the same.
+/// Weights in groups with a scale each: qint4 and the blocks of ggml.
 template <class Element, class Isa>
-requires(detail::element_storage<Element>::nibble_group > 0) class packed<weight_matrix<Element, full>, Isa> {
+requires detail::in_groups<Element>
+class packed<weight_matrix<Element, full>, Isa> {
     using storage = detail::element_storage<Element>;
-    static constexpr std::size_t group = storage::nibble_group;
-    using kernel = kernels::gemm_groups_kernel<Isa, group>;
+    using format = typename storage::format;
+    using layout = kernels::packed_groups_layout<Isa, format>;
 
 public:
     static constexpr const char* kernel_name = "gemm_groups";
 
     explicit packed(const weight_matrix<Element, full>& w)
-        : rows_(w.rows()),
-          columns_(w.columns()),
-          values_(kernel::packed_bytes(w.rows(), w.columns())),
-          scales_(kernel::packed_scales(w.rows(), w.columns())) {
-        const auto* const values = w.values.data();
-        kernel::pack(
-            rows_, columns_, [&](std::size_t row, std::size_t column) { return storage::integer(values, row, column, columns_); },
-            [&](std::size_t row, std::size_t g) { return storage::group_scale(values, w.scales.data(), row, g, columns_); },
-            values_.data(), scales_.data());
+        : rows_(w.rows()), columns_(w.columns()), values_(layout::bytes(w.rows(), w.columns())) {
+        layout::pack(
+            rows_, columns_, [&](std::size_t row, std::size_t column) { return storage::code_at(w, row, column); },
+            [&](std::size_t row, std::size_t g) { return storage::scale_at(w, row, g); },
+            [&](std::size_t row, std::size_t g) { return storage::offset_at(w, row, g); }, values_.data());
     }
 
     std::size_t rows() const noexcept { return rows_; }
     std::size_t columns() const noexcept { return columns_; }
-    std::size_t bytes() const noexcept { return values_.size() + scales_.size() * sizeof(float); }
-    std::string describe() const { return sentence(storage::name, " full in groups of ", group, ", ", kernel_name, " on ", Isa::name); }
+    std::size_t bytes() const noexcept { return values_.size(); }
+    std::string describe() const {
+        const char* const beside[] = {"scales", "scales and zero points", "scales and minima"};
+        return sentence(storage::name, " full in groups of ", format::size, ": ", format::bits, " bits and ",
+                        sizeof(typename format::scale) == 2 ? "float16 " : "float ", beside[static_cast<int>(format::offset)], ", ",
+                        kernel_name, " on ", Isa::name);
+    }
 
+    static constexpr std::size_t scratch_bytes(as_float, std::size_t, std::size_t, std::size_t) noexcept { return 0; }
     static constexpr std::size_t scratch_bytes(dynamic_range, std::size_t batch, std::size_t, std::size_t columns) noexcept {
-        return kernels::quantized_scratch_bytes<std::int8_t>(batch, columns);
+        const std::size_t rows = batch < kernels::quantized_block_rows ? batch : kernels::quantized_block_rows;
+        return kernels::quantized_scratch_bytes<std::int8_t>(batch, columns) +
+               scratch_bytes_of<std::int32_t>(rows * format::groups(columns));
     }
 
     template <class Context, class... Stages>
+    void multiply(as_float, Context& ctx, const matrix_view<const float>& x, const matrix_view<float>& y,
+                  Stages... stages) const noexcept {
+        kernels::gemm_groups_f32<Isa, format>(ctx.executor, x.rows, x.data, x.stride, {values_.data(), rows_, columns_},
+                                              kernels::epilogue<float, Stages...>(y.data, y.stride, stages...));
+    }
+    template <class Context, class... Stages>
     void multiply(dynamic_range, Context& ctx, const matrix_view<const float>& x, const matrix_view<float>& y,
                   Stages... stages) const noexcept {
-        const kernels::packed_nibbles w = {values_.data(), scales_.data(), rows_, columns_};
+        const kernels::packed_groups w = {values_.data(), rows_, columns_};
         kernels::for_each_quantized_block<Isa, std::int8_t, kernels::row_quantization::symmetric>(
-            ctx, x, [&](std::size_t first, const auto& q, arena) {
-                kernels::gemm_groups<Isa, group>(ctx.executor, q.rows, q.values, q.stride, w,
-                                                 kernels::epilogue<float, kernels::scale_rows, Stages...>(
-                                                     y.row(first), y.stride, kernels::scale_rows{q.scales}, stages...));
+            ctx, x, [&](std::size_t first, const auto& q, arena scratch) {
+                std::int32_t* const sums = scratch.take<std::int32_t>(q.rows * format::groups(columns_));
+                kernels::sum_groups<format>(q.rows, q.values, q.stride, columns_, sums);
+                kernels::gemm_groups<Isa, format>(ctx.executor, q.rows, q.values, q.stride, sums, w,
+                                                  kernels::epilogue<float, kernels::scale_rows, Stages...>(
+                                                      y.row(first), y.stride, kernels::scale_rows{q.scales}, stages...));
             });
     }
 
@@ -54,7 +68,6 @@ private:
     std::size_t rows_;
     std::size_t columns_;
     aligned_array<std::uint8_t> values_;
-    aligned_array<float> scales_;
 };
 
 PARE_NAMESPACE_END

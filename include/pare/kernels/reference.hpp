@@ -8,6 +8,7 @@
 #include <pare/kernels/conv.hpp>
 #include <pare/kernels/epilogue.hpp>
 #include <pare/kernels/quantize.hpp>
+#include <pare/types/group_format.hpp>
 
 PARE_NAMESPACE_BEGIN
 
@@ -34,23 +35,36 @@ void multiply(matrix_view<const A> a, matrix_view<const W> w, matrix_view<Output
     }
 }
 
-/// C(i, j) = stages(sum over groups g of scale(j, g) * float(sum over k in g of a(i, k) * w(j, k))), groups in the order of
-/// gemm_groups: an unfinished one first.
-template <class Output, class... Stages>
-void multiply_groups(matrix_view<const std::int8_t> a, matrix_view<const std::int8_t> w, matrix_view<const float> scales,
-                     std::size_t group, matrix_view<Output> c, const Stages&... stages) noexcept {
+/// C(i, j) = stages(sum over groups g of what a(i, k) * w(j, k) for k in g add up to), w as codes [n, k], scales [n, groups] and
+/// offsets [n, groups] of a group_format; groups in order, but an unfinished one first. Sums of integers are exact; each is one
+/// float, times the scale of its group; with minima, the sum of the a(i, k) times the minimum is added behind it.
+template <class Format, class Output, class... Stages>
+void multiply_groups(matrix_view<const std::int8_t> a, matrix_view<const std::uint8_t> codes,
+                     matrix_view<const typename Format::scale> scales, matrix_view<const typename Format::scale> offsets,
+                     matrix_view<Output> c, const Stages&... stages) noexcept {
     for (std::size_t i = 0; i < a.rows; ++i) {
-        for (std::size_t j = 0; j < w.rows; ++j) {
+        for (std::size_t j = 0; j < codes.rows; ++j) {
             float total = 0.0f;
             const auto add = [&](std::size_t g) {
+                std::int32_t zero = 0;
+                if constexpr (Format::offset == group_offset::none) {
+                    zero = Format::middle;
+                } else if constexpr (Format::offset == group_offset::zero_point) {
+                    zero = static_cast<std::int32_t>(offsets(j, g));
+                }
                 std::int32_t sum = 0;
-                for (std::size_t k = g * group; k < a.columns && k < (g + 1) * group; ++k) {
-                    sum += a(i, k) * w(j, k);
+                std::int32_t all = 0;
+                for (std::size_t k = g * Format::size; k < a.columns && k < (g + 1) * Format::size; ++k) {
+                    sum += a(i, k) * (codes(j, k) - zero);
+                    all += a(i, k);
                 }
                 total = opaque(total + exact_multiply(static_cast<float>(sum), scales(j, g)));
+                if constexpr (Format::offset == group_offset::minimum) {
+                    total = opaque(total + exact_multiply(static_cast<float>(all), offsets(j, g)));
+                }
             };
-            const std::size_t whole = a.columns / group;
-            if (a.columns % group != 0) {
+            const std::size_t whole = a.columns / Format::size;
+            if (a.columns % Format::size != 0) {
                 add(whole);
             }
             for (std::size_t g = 0; g < whole; ++g) {

@@ -14,35 +14,6 @@ PARE_NAMESPACE_BEGIN
 
 namespace detail {
 
-/// Which weights an element means and how it is made.
-template <class Element, granularity Granularity>
-struct quantizer {
-    static_assert(std::is_same_v<Element, qint8>, "pare: quantize_dynamic() makes qint8, qint4<group> or ggml::q4_0 weights");
-    template <class Layout>
-    static auto make(const weight_matrix<float, Layout>& w, const std::string& name) {
-        return quantize_weights(w, Granularity, name);
-    }
-};
-template <std::size_t Group, granularity Granularity>
-struct quantizer<qint4<Group>, Granularity> {
-    template <class Layout>
-    static auto make(const weight_matrix<float, Layout>& w, const std::string& name) {
-        static_assert(std::is_same_v<Layout, full>,
-                      "pare: qint4 weights are stored in full; quantize_dynamic() a sparse model to qint8");
-        return quantize_weights_in_groups<Group>(w, name);
-    }
-};
-
-template <granularity Granularity>
-struct quantizer<ggml::q4_0, Granularity> {
-    template <class Layout>
-    static auto make(const weight_matrix<float, Layout>& w, const std::string& name) {
-        static_assert(std::is_same_v<Layout, full>,
-                      "pare: blocks of ggml are stored in full; quantize_dynamic() a sparse model to qint8");
-        return quantize_weights_to_blocks<ggml::q4_0>(w, name);
-    }
-};
-
 /// Of how many products the sums consist, at most, and may consist: those of sparse weights are not split.
 template <class Structure>
 std::size_t deepest_sum(const Structure& structure) {
@@ -58,7 +29,7 @@ inline constexpr std::size_t largest_depth =
     std::is_same_v<Layout, full> ? kernels::int8_largest_split_depth : kernels::int8_largest_depth;
 
 /// Maps float weights to quantized ones and remembers the first that cannot be mapped (which keep their shape).
-template <class Element, granularity Granularity>
+template <class Element, granularity Granularity, class Activations>
 struct quantize_float_weights {
     std::optional<error>* problem;
 
@@ -72,33 +43,28 @@ struct quantize_float_weights {
                                           " weights in a row, so that sums of products fit; found ", deepest)};
             }
         }
-        auto quantized = quantizer<Element, Granularity>::make(w, path.text());
+        auto quantized = quantize_weights_to<Element, Granularity>(w, path.text());
         if (!quantized) {
             if (!*problem) {
                 *problem = quantized.error();
             }
-            return mapped_weights<weights, dynamic_range>{weights(w.structure), {}};
+            return mapped_weights<weights, Activations>{weights(w.structure), {}};
         }
-        return mapped_weights<weights, dynamic_range>{*std::move(quantized), {}};
+        return mapped_weights<weights, Activations>{*std::move(quantized), {}};
     }
-    template <class Weights, class Activations>
-    auto operator()(const member_path&, const Weights&, Activations) const {
+    template <class Weights, class Any>
+    auto operator()(const member_path&, const Weights&, Any) const {
         static_assert(
             std::is_same_v<Weights, void>,
             "pare: quantize_dynamic() takes a model of float weights: one in training must be frozen first with freeze(), one that "
             "is quantized cannot be quantized again");
-        return mapped_weights<Weights, Activations>{};
+        return mapped_weights<Weights, Any>{};
     }
 };
 
-}  // namespace detail
-
-/// The model with its weights as qint8, symmetric, one scale per output channel (or per tensor), and with activations that are
-/// quantized row by row as they come, with the range that they have at that moment. torch.quantization.quantize_dynamic(model,
-/// dtype=qint8) with finer granularity; or with 4-bit weights, quantize_dynamic<qint4<64>>(model). A sparse model stays sparse.
-/// Takes a model or a result of one. Errors: weights or biases that are NaN or infinite.
-template <class Element, granularity Granularity = granularity::per_channel, class Model>
-auto quantize_dynamic(const Model& model) {
+/// The model, or a result of one, with its weights quantized for activations of the given kind.
+template <class Element, granularity Granularity, class Activations, class Model>
+auto quantize_model(const Model& model) {
     return and_then(model, [](const auto& m) {
         std::optional<error> problem;
         for_each_member(m, [&](const member_path& path, const auto& member) {
@@ -112,9 +78,20 @@ auto quantize_dynamic(const Model& model) {
                 }
             }
         });
-        auto quantized = map_weights(m, detail::quantize_float_weights<Element, Granularity>{&problem});
+        auto quantized = map_weights(m, quantize_float_weights<Element, Granularity, Activations>{&problem});
         return problem ? result<decltype(quantized)>(*std::move(problem)) : result<decltype(quantized)>(std::move(quantized));
     });
+}
+
+}  // namespace detail
+
+/// The model with its weights as qint8, symmetric, one scale per output channel (or per tensor), and with activations that are
+/// quantized row by row as they come, with the range that they have at that moment. torch.quantization.quantize_dynamic(model,
+/// dtype=qint8) with finer granularity; or with 4-bit weights, quantize_dynamic<qint4<64>>(model), or blocks of ggml. A sparse
+/// model stays sparse. Takes a model or a result of one. Errors: weights or biases that are NaN or infinite.
+template <class Element, granularity Granularity = granularity::per_channel, class Model>
+auto quantize_dynamic(const Model& model) {
+    return detail::quantize_model<Element, Granularity, dynamic_range>(model);
 }
 
 template <granularity Granularity = granularity::per_channel, class Model>

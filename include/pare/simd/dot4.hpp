@@ -45,9 +45,6 @@ auto tile_step_of() {
 template <class Isa>
 using tile_step = decltype(detail::tile_step_of<Isa>());
 
-/// Weights of four bits come as two steps in one load: ops<Isa>::load_nibbles gives the low halves of dot_depth * lanes bytes as
-/// the weights of one step and the high halves as those of the next, as numbers from 0 to 15.
-///
 /// sum[j] + a[0] w[j][0] + a[1] w[j][1] + a[2] w[j][2] + a[3] w[j][3] for each lane j, up to shift_correction: the four-way dot
 /// product of bytes as one instruction where there is one. `weights` holds 4 * lanes bytes, in steps of dot_depth per lane.
 template <class Isa, class A>
@@ -59,8 +56,9 @@ PARE_INLINE typename ops<Isa>::i32 dot4(typename ops<Isa>::i32 sum, const A* a, 
     return sum;
 }
 
-/// The same with signed activations and weights that are never negative, such as nibbles, without any correction: where the
-/// instruction wants one operand unsigned, it is the weights.
+/// A step with signed activations and without any correction; its weights are unsigned bytes where the instruction wants one
+/// operand unsigned, and signed ones elsewhere. They may come out of a 32-bit number in each lane, ops<Isa>::as_weights, which
+/// holds dot_depth weights in 32 / dot_depth bits each.
 template <class Isa>
 PARE_INLINE auto broadcast_signed(const std::int8_t* a) noexcept {
     if constexpr (requires { ops<Isa>::broadcast_signed(a); }) {
@@ -84,6 +82,13 @@ template <class Isa, class A>
 PARE_INLINE void interleave(const A* const (&rows)[ops<Isa>::dot_depth], typename ops<Isa>::activation* out) noexcept {
     ops<Isa>::interleave(rows, out);
 }
+
+/// Whether a byte from 128 to 255 in as_weights is that number, not a negative one.
+template <class Isa>
+inline constexpr bool weights_are_unsigned = ops<Isa>::dot_depth < 4 || requires(typename ops<Isa>::i32 sum, const std::int8_t* a,
+                                                                                 typename ops<Isa>::weights w) {
+    ops<Isa>::dot_signed(sum, ops<Isa>::broadcast_signed(a), w);
+};
 
 }  // namespace simd
 

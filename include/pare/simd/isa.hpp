@@ -2,6 +2,7 @@
 #define PARE_SIMD_ISA_HPP
 
 #include <cstddef>
+#include <limits>
 #include <type_traits>
 
 #include <pare/simd/isa/avx2.hpp>
@@ -13,6 +14,7 @@
 #include <pare/simd/isa/neon_i8mm.hpp>
 #include <pare/simd/isa/scalar.hpp>
 #include <pare/simd/isa/sse4_1.hpp>
+#include <pare/types/float16.hpp>
 
 PARE_NAMESPACE_BEGIN
 
@@ -72,6 +74,29 @@ PARE_INLINE void store_four_saturated(A* p, const typename ops<Isa>::i32 (&v)[4]
         for (std::size_t i = 0; i < 4; ++i) {
             V::store_saturated(p + i * V::lanes, v[i] + V::set(offset));
         }
+    }
+}
+
+/// A vector of numbers as float.
+template <class Isa>
+PARE_INLINE typename ops<Isa>::f32 load_as_float(const float* p) noexcept {
+    return ops<Isa>::load(p);
+}
+/// Exact, denormal halves too, also on hosts that flush denormal floats.
+template <class Isa>
+PARE_INLINE typename ops<Isa>::f32 load_as_float(const float16* p) noexcept {
+    using V = ops<Isa>;
+    if constexpr (V::lanes == 1) {
+        return float{*p};
+    } else if constexpr (requires { V::load_halves(&p->bits); }) {
+        return V::load_halves(&p->bits);
+    } else {
+        const auto bits = V::bits(V::load_upper_halves(&p->bits));
+        const auto magnitude = V::template shift_right<3>(bits & V::set(std::int32_t{0x7fff0000}));
+        const auto denormal = V::bits(V::to_float(V::template shift_right<13>(magnitude)) * V::set(0x1p-24f));
+        const auto normal = magnitude + V::set(std::int32_t{112 << 23});  // the exponent's bias grows from 15 to 127
+        const auto sign = bits & V::set((std::numeric_limits<std::int32_t>::min)());
+        return V::from_bits(xsimd::select(magnitude < V::set(std::int32_t{1 << 23}), denormal, normal) | sign);
     }
 }
 

@@ -41,7 +41,8 @@ struct ops<isa::avx2> : xsimd_ops<xsimd::fma3<xsimd::avx2>> {
     PARE_INLINE static void load_transposed(const float* p, std::size_t stride, f32 (&rows)[4]) noexcept {
         __m256 v[4];
         for (std::size_t j = 0; j < 4; ++j) {
-            v[j] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p + j * stride)), _mm_loadu_ps(p + (j + 4) * stride), 1);
+            v[j] =
+                _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p + j * stride)), _mm_loadu_ps(p + (j + 4) * stride), 1);
         }
         const __m256 low01 = _mm256_unpacklo_ps(v[0], v[1]), high01 = _mm256_unpackhi_ps(v[0], v[1]);
         const __m256 low23 = _mm256_unpacklo_ps(v[2], v[3]), high23 = _mm256_unpackhi_ps(v[2], v[3]);
@@ -55,8 +56,17 @@ struct ops<isa::avx2> : xsimd_ops<xsimd::fma3<xsimd::avx2>> {
         return f32(_mm256_castsi256_ps(
             _mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))), 16)));
     }
-    PARE_INLINE static i32 round(f32 x) noexcept { return i32(_mm256_cvtps_epi32(x)); }
-    PARE_INLINE static i32 maximum_unsigned(i32 a, i32 b) noexcept { return i32(_mm256_max_epu32(a, b)); }
+#if defined(__F16C__)
+    PARE_INLINE static f32 load_halves(const std::uint16_t* p) noexcept {
+        return f32(_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
+    }
+#endif
+    PARE_INLINE static i32 round(f32 x) noexcept {
+        return i32(_mm256_cvtps_epi32(x));
+    }
+    PARE_INLINE static i32 maximum_unsigned(i32 a, i32 b) noexcept {
+        return i32(_mm256_max_epu32(a, b));
+    }
     PARE_INLINE static i32 multiply_high_rounded(i32 a, i32 b) noexcept {
         const __m256i half = _mm256_set1_epi64x(std::int64_t{1} << 30);
         const __m256i even = _mm256_add_epi64(_mm256_mul_epi32(a, b), half);
@@ -105,8 +115,8 @@ struct ops<isa::avx2> : xsimd_ops<xsimd::fma3<xsimd::avx2>> {
     }
     PARE_INLINE static void store_four_saturated(std::int16_t* p, const i32 (&v)[4], std::int32_t offset) noexcept {
         for (int pair = 0; pair < 4; pair += 2) {
-            const __m256i kept = _mm256_min_epi16(
-                _mm256_max_epi16(words(v[pair], v[pair + 1], offset), _mm256_setzero_si256()), _mm256_set1_epi16(255));
+            const __m256i kept = _mm256_min_epi16(_mm256_max_epi16(words(v[pair], v[pair + 1], offset), _mm256_setzero_si256()),
+                                                  _mm256_set1_epi16(255));
             _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + 8 * pair), _mm256_permute4x64_epi64(kept, 0xd8));
         }
     }
@@ -116,7 +126,9 @@ struct ops<isa::avx2> : xsimd_ops<xsimd::fma3<xsimd::avx2>> {
     static constexpr std::size_t dot_depth = 2;
     using weights = __m256i;
     using operand = __m256i;
-    PARE_INLINE static operand broadcast(const std::int16_t* a) noexcept { return _mm256_set1_epi32(half::word_at(a)); }
+    PARE_INLINE static operand broadcast(const std::int16_t* a) noexcept {
+        return _mm256_set1_epi32(half::word_at(a));
+    }
     PARE_INLINE static operand broadcast(const std::uint8_t* a) noexcept {
         return _mm256_cvtepu8_epi16(_mm_set1_epi16(half::pair_at(a)));
     }
@@ -136,10 +148,8 @@ struct ops<isa::avx2> : xsimd_ops<xsimd::fma3<xsimd::avx2>> {
     PARE_INLINE static weights load_weights(const std::int8_t* p) noexcept {
         return _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
     }
-    PARE_INLINE static void load_nibbles(const std::uint8_t* p, weights& low, weights& high) noexcept {
-        const __m256i bytes = _mm256_cvtepu8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
-        low = _mm256_and_si256(bytes, _mm256_set1_epi16(15));
-        high = _mm256_srli_epi16(bytes, 4);
+    PARE_INLINE static weights as_weights(i32 v) noexcept {
+        return v;
     }
     PARE_INLINE static i32 dot(i32 sum, operand a, weights w) noexcept {
         return i32(_mm256_add_epi32(sum, _mm256_madd_epi16(a, w)));

@@ -55,11 +55,6 @@ struct ops<isa::avx512_vnni> : ops<isa::avx512bw> {
     PARE_INLINE static operand broadcast_signed(const std::int8_t* a) noexcept { return _mm512_set1_epi32(word_at(a)); }
     PARE_INLINE static i32 dot_signed(i32 sum, operand a, weights w) noexcept { return dot(sum, w, a); }
     PARE_INLINE static weights load_weights(const std::int8_t* p) noexcept { return _mm512_loadu_si512(p); }
-    PARE_INLINE static void load_nibbles(const std::uint8_t* p, weights& low, weights& high) noexcept {
-        const __m512i bytes = _mm512_loadu_si512(p);
-        low = _mm512_and_si512(bytes, _mm512_set1_epi8(15));
-        high = _mm512_and_si512(_mm512_srli_epi16(bytes, 4), _mm512_set1_epi8(15));
-    }
     PARE_INLINE static i32 dot(i32 sum, operand a, weights w) noexcept { return i32(_mm512_dpbusd_epi32(sum, a, w)); }
 };
 

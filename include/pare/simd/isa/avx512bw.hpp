@@ -76,6 +76,9 @@ struct ops<isa::avx512bw> : xsimd_ops<xsimd::avx512bw> {
         return f32(_mm512_castsi512_ps(
             _mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))), 16)));
     }
+    PARE_INLINE static f32 load_halves(const std::uint16_t* p) noexcept {
+        return f32(_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))));
+    }
     PARE_INLINE static i32 round(f32 x) noexcept { return i32(_mm512_cvtps_epi32(x)); }
     PARE_INLINE static i32 maximum_unsigned(i32 a, i32 b) noexcept { return i32(_mm512_max_epu32(a, b)); }
     PARE_INLINE static i32 multiply_high_rounded(i32 a, i32 b) noexcept {
@@ -124,8 +127,8 @@ struct ops<isa::avx512bw> : xsimd_ops<xsimd::avx512bw> {
     }
     PARE_INLINE static void store_four_saturated(std::int16_t* p, const i32 (&v)[4], std::int32_t offset) noexcept {
         for (int pair = 0; pair < 4; pair += 2) {
-            const __m512i kept = _mm512_min_epi16(
-                _mm512_max_epi16(words(v[pair], v[pair + 1], offset), _mm512_setzero_si512()), _mm512_set1_epi16(255));
+            const __m512i kept = _mm512_min_epi16(_mm512_max_epi16(words(v[pair], v[pair + 1], offset), _mm512_setzero_si512()),
+                                                  _mm512_set1_epi16(255));
             _mm512_storeu_si512(p + 16 * pair, _mm512_permutexvar_epi64(_mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7), kept));
         }
     }
@@ -162,11 +165,7 @@ struct ops<isa::avx512bw> : xsimd_ops<xsimd::avx512bw> {
     PARE_INLINE static weights load_weights(const std::int8_t* p) noexcept {
         return _mm512_cvtepi8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
     }
-    PARE_INLINE static void load_nibbles(const std::uint8_t* p, weights& low, weights& high) noexcept {
-        const __m512i bytes = _mm512_cvtepu8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
-        low = _mm512_and_si512(bytes, _mm512_set1_epi16(15));
-        high = _mm512_srli_epi16(bytes, 4);
-    }
+    PARE_INLINE static weights as_weights(i32 v) noexcept { return v; }
     PARE_INLINE static i32 dot(i32 sum, operand a, weights w) noexcept {
         return i32(_mm512_add_epi32(sum, _mm512_madd_epi16(a, w)));
     }

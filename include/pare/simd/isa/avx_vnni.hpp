@@ -55,11 +55,6 @@ struct ops<isa::avx_vnni> : ops<isa::avx2> {
     PARE_INLINE static weights load_weights(const std::int8_t* p) noexcept {
         return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
     }
-    PARE_INLINE static void load_nibbles(const std::uint8_t* p, weights& low, weights& high) noexcept {
-        const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
-        low = _mm256_and_si256(bytes, _mm256_set1_epi8(15));
-        high = _mm256_and_si256(_mm256_srli_epi16(bytes, 4), _mm256_set1_epi8(15));
-    }
     PARE_INLINE static i32 dot(i32 sum, operand a, weights w) noexcept {
         const __m256i s = sum;  // the intrinsic may be a macro that casts
 #if defined(__AVXVNNI__)

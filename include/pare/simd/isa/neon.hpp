@@ -39,6 +39,9 @@ struct ops<isa::neon> : xsimd_ops<xsimd::neon64> {
     PARE_INLINE static f32 load_upper_halves(const std::uint16_t* p) noexcept {
         return f32(vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p), 16)));
     }
+    PARE_INLINE static f32 load_halves(const std::uint16_t* p) noexcept {
+        return f32(vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p))));
+    }
     PARE_INLINE static i32 round(f32 x) noexcept { return i32(vcvtnq_s32_f32(x)); }
     PARE_INLINE static i32 maximum_unsigned(i32 a, i32 b) noexcept {
         return i32(vreinterpretq_s32_u32(vmaxq_u32(vreinterpretq_u32_s32(a), vreinterpretq_u32_s32(b))));
@@ -91,13 +94,7 @@ struct ops<isa::neon> : xsimd_ops<xsimd::neon64> {
         std::memcpy(&word, p, 4);
         return vget_low_s16(vmovl_s8(vreinterpret_s8_u32(vdup_n_u32(word))));
     }
-    PARE_INLINE static void load_nibbles(const std::uint8_t* p, weights& low, weights& high) noexcept {
-        std::uint32_t word;
-        std::memcpy(&word, p, 4);
-        const uint16x4_t bytes = vget_low_u16(vmovl_u8(vreinterpret_u8_u32(vdup_n_u32(word))));
-        low = vreinterpret_s16_u16(vand_u16(bytes, vdup_n_u16(15)));
-        high = vreinterpret_s16_u16(vshr_n_u16(bytes, 4));
-    }
+    PARE_INLINE static weights as_weights(i32 v) noexcept { return vmovn_s32(v); }
     PARE_INLINE static i32 dot(i32 sum, operand a, weights w) noexcept { return i32(vmlal_s16(sum, w, a)); }
 
 private:

@@ -48,11 +48,7 @@ struct ops<isa::neon_dotprod> : ops<isa::neon> {
         vst1q_s8(out, std::is_signed_v<A> ? bytes : veorq_s8(bytes, vdupq_n_s8(-128)));
     }
     PARE_INLINE static weights load_weights(const std::int8_t* p) noexcept { return vld1q_s8(p); }
-    PARE_INLINE static void load_nibbles(const std::uint8_t* p, weights& low, weights& high) noexcept {
-        const uint8x16_t bytes = vld1q_u8(p);
-        low = vreinterpretq_s8_u8(vandq_u8(bytes, vdupq_n_u8(15)));
-        high = vreinterpretq_s8_u8(vshrq_n_u8(bytes, 4));
-    }
+    PARE_INLINE static weights as_weights(i32 v) noexcept { return vreinterpretq_s8_s32(v); }
     PARE_INLINE static i32 dot(i32 sum, operand a, weights w) noexcept { return i32(vdotq_s32(sum, w, a)); }
 
 protected:

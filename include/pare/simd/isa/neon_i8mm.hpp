@@ -70,7 +70,9 @@ struct ops<isa::neon_i8mm> : ops<isa::neon_dotprod> {
             last = i32(vcombine_s32(vget_high_s32(a), vget_high_s32(b)));
         }
     };
-    PARE_INLINE static i32 dot_signed(i32 sum, int8x16_t a, weights w) noexcept { return i32(vdotq_s32(sum, w, a)); }
+    PARE_INLINE static i32 dot_signed(i32 sum, int8x16_t a, weights w) noexcept {
+        return i32(vusdotq_s32(sum, vreinterpretq_u8_s8(w), a));
+    }
 };
 
 }  // namespace simd

@@ -126,7 +126,7 @@ struct ops<isa::scalar> {
         std::int32_t a[4];
     };
     struct weights {
-        std::int8_t w[4];
+        std::int32_t w[4];
     };
     template <class A>
     PARE_INLINE static operand broadcast(const A* a) noexcept {
@@ -143,12 +143,7 @@ struct ops<isa::scalar> {
     PARE_INLINE static operand broadcast_signed(const std::int8_t* a) noexcept { return {{a[0], a[1], a[2], a[3]}}; }
     PARE_INLINE static i32 dot_signed(i32 sum, const operand& x, const weights& y) noexcept { return dot(sum, x, y); }
     PARE_INLINE static weights load_weights(const std::int8_t* p) noexcept { return {{p[0], p[1], p[2], p[3]}}; }
-    PARE_INLINE static void load_nibbles(const std::uint8_t* p, weights& low, weights& high) noexcept {
-        for (int i = 0; i < 4; ++i) {
-            low.w[i] = static_cast<std::int8_t>(p[i] & 15);
-            high.w[i] = static_cast<std::int8_t>(p[i] >> 4);
-        }
-    }
+    PARE_INLINE static weights as_weights(i32 v) noexcept { return {{v & 255, v >> 8 & 255, v >> 16 & 255, v >> 24 & 255}}; }
     PARE_INLINE static i32 dot(i32 sum, const operand& x, const weights& y) noexcept {
         return sum + x.a[0] * y.w[0] + x.a[1] * y.w[1] + x.a[2] * y.w[2] + x.a[3] * y.w[3];
     }

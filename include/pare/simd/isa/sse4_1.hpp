@@ -93,11 +93,7 @@ struct ops<isa::sse4_1> : xsimd_ops<xsimd::sse4_1> {
     PARE_INLINE static weights load_weights(const std::int8_t* p) noexcept {
         return _mm_cvtepi8_epi16(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
     }
-    PARE_INLINE static void load_nibbles(const std::uint8_t* p, weights& low, weights& high) noexcept {
-        const __m128i bytes = _mm_cvtepu8_epi16(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
-        low = _mm_and_si128(bytes, _mm_set1_epi16(15));
-        high = _mm_srli_epi16(bytes, 4);
-    }
+    PARE_INLINE static weights as_weights(i32 v) noexcept { return v; }
     PARE_INLINE static i32 dot(i32 sum, operand a, weights w) noexcept { return i32(_mm_add_epi32(sum, _mm_madd_epi16(a, w))); }
 
     using plain = ops<isa::scalar>;
