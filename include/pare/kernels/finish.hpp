@@ -22,8 +22,17 @@ struct tile_place {
     std::size_t padded;  // columns in whole vectors
 };
 
+template <class Epilogue>
+PARE_INLINE void prefetch_far_output(const Epilogue& epilogue, std::size_t m, const tile_place& place) noexcept {
+    if (m * epilogue.stride * sizeof(*epilogue.output) > far_output_bytes) {
+        epilogue.prefetch(place.row, place.rows, place.column, place.columns);
+    }
+}
+
 template <class Isa, class Sums, std::size_t Rows, std::size_t Vectors, class Epilogue, class Sum>
-PARE_FLATTEN PARE_NOINLINE void finish_full_tile(const Epilogue& epilogue, const tile_place& place, const Sum& sum) noexcept {
+PARE_FLATTEN PARE_NOINLINE void finish_full_tile(const Epilogue& epilogue, std::size_t m, const tile_place& place,
+                                                 const Sum& sum) noexcept {
+    prefetch_far_output(epilogue, m, place);
     Sums sums[Rows][Vectors];
     sum.template operator()<Rows, Vectors>(sums);
     epilogue.template finish_registers<Isa>(sums, place.row, place.column, Vectors * simd::ops<Isa>::lanes);
@@ -33,9 +42,7 @@ PARE_FLATTEN PARE_NOINLINE void finish_full_tile(const Epilogue& epilogue, const
 template <class Isa, class Number, std::size_t MostSums, class Output, class... Stages, class Store>
 PARE_INLINE void finish_stored_tile(const epilogue<Output, Stages...>& finish, std::size_t m, const tile_place& place,
                                     const Store& store) noexcept {
-    if (m * finish.stride * sizeof(Output) > far_output_bytes) {
-        finish.prefetch(place.row, place.rows, place.column, place.columns);
-    }
+    prefetch_far_output(finish, m, place);
     if constexpr (epilogue<Output, Stages...>::template stores_sums<Number>) {
         if (place.columns == place.padded) {
             store(finish.output + place.row * finish.stride + place.column, finish.stride);
@@ -54,29 +61,21 @@ PARE_INLINE void finish_tile(const epilogue<Output, Stages...>& finish, std::siz
                              const Sum& sum) noexcept {
     constexpr std::size_t lanes = simd::ops<Isa>::lanes;
     constexpr std::size_t half = Tile.vectors / 2;
-    if (m * finish.stride * sizeof(Output) > far_output_bytes) {
-        finish.prefetch(place.row, place.rows, place.column, place.columns);
-    }
     constexpr bool registers_to_spare = Tile.rows * Tile.vectors > 12;
-    const bool whole = place.columns == place.padded;
-    if constexpr (epilogue<Output, Stages...>::template stores_sums<Number>) {
-        if (whole) {
-            store(finish.output + place.row * finish.stride + place.column, finish.stride);
+    if constexpr (registers_to_spare && !epilogue<Output, Stages...>::template stores_sums<Number>) {
+        const auto is_full = [&](std::size_t rows, std::size_t vectors) {
+            return place.rows == rows && place.padded == vectors * lanes && place.columns == place.padded;
+        };
+        if (is_full(Tile.rows, Tile.vectors)) {
+            finish_full_tile<Isa, Sums, Tile.rows, Tile.vectors>(finish, m, place, sum);
             return;
         }
-    } else if constexpr (registers_to_spare) {
-        if (whole && place.rows == Tile.rows && place.padded == Tile.vectors * lanes) {
-            finish_full_tile<Isa, Sums, Tile.rows, Tile.vectors>(finish, place, sum);
-            return;
-        }
-        if (whole && place.rows == tile_rows<Tile>(half) && place.padded == half * lanes) {
-            finish_full_tile<Isa, Sums, tile_rows<Tile>(half), half>(finish, place, sum);
+        if (is_full(tile_rows<Tile>(half), half)) {
+            finish_full_tile<Isa, Sums, tile_rows<Tile>(half), half>(finish, m, place, sum);
             return;
         }
     }
-    alignas(64) Number sums[Tile.rows * Tile.vectors * lanes];
-    store(sums, place.padded);
-    finish.template finish<Isa>(sums, place.padded, place.row, place.rows, place.column, place.columns);
+    finish_stored_tile<Isa, Number, Tile.rows * Tile.vectors * lanes>(finish, m, place, store);
 }
 
 }  // namespace kernels
