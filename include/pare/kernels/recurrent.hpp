@@ -4,6 +4,7 @@
 #include <cstddef>
 
 #include <pare/kernels/activations.hpp>
+#include <pare/kernels/operation.hpp>
 
 PARE_NAMESPACE_BEGIN
 
@@ -191,6 +192,33 @@ struct rnn_cell {
             const auto value = load_first<Isa>(gate + at, count);
             store_first<Isa>(dgx + at, load_first<Isa>(dy + at, count) * Function{}.template slope<Isa>(value, value), count);
         });
+    }
+};
+
+/// forward() of a cell for one step of some sequences: row r of each argument lies its stride after row r - 1.
+struct cell_rows {
+    std::size_t rows;
+    std::size_t n;
+    float* gx;
+    std::size_t gx_stride;
+    const float* gh;  // [rows, gates * n]
+    const float* h;
+    std::size_t h_stride;
+    const float* s;  // as extra
+    float* extra;
+    std::size_t extra_stride;
+    float* y;
+    std::size_t y_stride;
+};
+template <class Cell, bool Save>
+struct cell_operation {
+    template <class Isa, class Executor>
+    static void run(Executor&, cell_rows a) {
+        for (std::size_t r = 0; r < a.rows; ++r) {
+            Cell::template forward<Isa, Save>(
+                a.n, a.gx + r * a.gx_stride, a.gh + r * Cell::gates * a.n, a.h == nullptr ? nullptr : a.h + r * a.h_stride,
+                a.s == nullptr ? nullptr : a.s + r * a.extra_stride, a.extra + r * a.extra_stride, a.y + r * a.y_stride);
+        }
     }
 };
 

@@ -4,7 +4,10 @@
 #include <cstring>
 #include <string>
 
+#include <pare/kernels/attention.hpp>
+#include <pare/kernels/layer_norm.hpp>
 #include <pare/kernels/operation.hpp>
+#include <pare/kernels/recurrent.hpp>
 #include <pare/nn/prepare.hpp>
 #include <pare/nn/relu.hpp>
 #include <pare/nn/sigmoid.hpp>
@@ -53,7 +56,11 @@ using operations = kernels::joined<
                             forward_operation<hard_sigmoid>, forward_operation<hard_swish>, forward_operation<elu>,
                             forward_operation<sigmoid>, forward_operation<tanh_activation>, forward_operation<silu>,
                             forward_operation<gelu>, forward_operation<gelu_tanh>, forward_operation<softplus>,
-                            forward_operation<softmax>, forward_operation<log_softmax>>>::type;
+                            forward_operation<softmax>, forward_operation<log_softmax>>,
+    kernels::operation_list<kernels::cell_operation<kernels::lstm_cell, false>, kernels::cell_operation<kernels::gru_cell, false>,
+                            kernels::cell_operation<kernels::rnn_cell<kernels::tanh_function>, false>,
+                            kernels::cell_operation<kernels::rnn_cell<kernels::relu_function>, false>,
+                            kernels::layer_norm_rows::operation, kernels::attention_heads::operation>>::type;
 
 }  // namespace detail
 
@@ -295,6 +302,11 @@ namespace detail {
 template <>
 struct pack_weights<isa::dispatch> {
     isa::dispatch chosen;
+
+    template <class Weights, class Activations>
+    auto operator()(const member_path&, const Weights& w, Activations a, looked_up) const {
+        return mapped_weights<Weights, Activations>{w, a};
+    }
 
     template <class Weights, class Activations>
     auto operator()(const member_path&, const Weights& w, Activations a) const {

@@ -221,6 +221,9 @@ auto map_weights(const Layer& layer, F&& f) {
     }
 }
 
+/// The structure of weights of which rows are looked up: prepare() leaves them as they are.
+struct looked_up {};
+
 /// What the map_weights of a layer calls for weights that an image or another structure is multiplied by, not rows: f(path,
 /// weights, activations, structure) where f has an answer to that, as prepare() does, else f(path, weights, activations).
 template <class F, class Weights, class Activations, class... Structure>

@@ -57,6 +57,10 @@ struct pack_weights {
         }
     }
     template <class Weights, class Activations>
+    auto operator()(const member_path&, const Weights& w, Activations a, looked_up) const {
+        return mapped_weights<Weights, Activations>{w, a};
+    }
+    template <class Weights, class Activations>
     auto operator()(const member_path&, const Weights& w, Activations a, const kernels::convolution& s) const {
         constexpr bool known = requires {
             packed_convolution<Weights, Isa>(w, s);

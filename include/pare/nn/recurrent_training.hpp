@@ -5,6 +5,7 @@
 
 #include <pare/kernels/elementwise.hpp>
 #include <pare/kernels/recurrent.hpp>
+#include <pare/kernels/slices.hpp>
 #include <pare/nn/trainable.hpp>
 
 PARE_NAMESPACE_BEGIN
@@ -58,7 +59,6 @@ struct recurrent_saved {
 template <class Cell, class Activations, bool Save, class Context, class Weights>
 void run_cell(Context& ctx, const recurrent_weights<Weights>& w, const recurrent_shape& shape, bool reverse, const float* x,
               float* y, float* gx, float* gh, float* carried, float* state, std::size_t state_stride) noexcept {
-    using isa = typename Context::isa;
     const std::size_t n = shape.hidden, gates = Cell::gates * n, width = shape.width();
     const auto step_of = [&](std::size_t k) { return reverse ? shape.steps - 1 - k : k; };
     multiply(w.input, Activations{}, ctx, {x, shape.rows * shape.steps, w.input.columns()}, {gx, shape.rows * shape.steps, gates},
@@ -79,14 +79,13 @@ void run_cell(Context& ctx, const recurrent_weights<Weights>& w, const recurrent
                 std::copy(w.state_bias.begin(), w.state_bias.end(), gh + r * gates);
             }
         }
-        for (std::size_t r = 0; r < shape.rows; ++r) {
-            const std::size_t at = r * shape.steps + t;
-            float* const extra = Save ? carried + at * n : (rest != nullptr ? rest : carried) + r * n;
-            const float* const s = Save ? (k > 0 ? carried + (r * shape.steps + step_of(k - 1)) * n : nullptr)
-                                        : (k > 0 || rest != nullptr ? extra : nullptr);
-            Cell::template forward<isa, Save>(n, gx + at * gates, gh + r * gates, h.data != nullptr ? h.row(r) : nullptr, s, extra,
-                                              y + at * width);
-        }
+        const std::size_t extra_stride = Save ? shape.steps * n : n;
+        float* const extra = Save ? carried + t * n : rest != nullptr ? rest : carried;
+        const float* const before = Save ? carried + step_of(k > 0 ? k - 1 : 0) * n : extra;
+        kernels::call<kernels::cell_operation<Cell, Save>>(
+            ctx, kernels::cell_rows{shape.rows, n, gx + t * gates, shape.steps * gates, gh, h.data, h.stride,
+                                    k > 0 || rest != nullptr ? before : nullptr, extra, extra_stride, y + t * width,
+                                    shape.steps * width});
     }
     if (state != nullptr) {
         for (std::size_t r = 0; r < shape.rows; ++r) {
@@ -100,15 +99,6 @@ template <class Isa>
 void add_numbers(std::size_t n, float* sum, const float* x) noexcept {
     kernels::transform<Isa>(
         n, sum, [](auto a, auto b) { return a + b; }, sum, x);
-}
-
-/// y[j] = sum over rows of x(i, j).
-template <class Isa>
-void sum_rows(matrix_view<const float> x, float* y) noexcept {
-    std::fill(y, y + x.columns, 0.0f);
-    for (std::size_t i = 0; i < x.rows; ++i) {
-        add_numbers<Isa>(x.columns, y, x.row(i));
-    }
 }
 
 /// The same backward through time. dy and y have rows of shape.width() numbers; dx [rows, steps, inputs] is null, written or, with
@@ -155,8 +145,8 @@ void run_cell_backward(const Context& context, const recurrent_weights<Weights>&
     const auto part = [&](std::size_t count) { return std::exchange(gradient, gradient + count); };
     multiply_gradient(w.input, ctx, {x, all, inputs}, {dgx, all, gate_count}, {part(gate_count * inputs), gate_count, inputs});
     multiply_gradient(w.state, ctx, {before, all, n}, {dgh, all, gate_count}, {part(gate_count * n), gate_count, n});
-    sum_rows<isa>({dgx, all, gate_count}, part(gate_count));
-    sum_rows<isa>({dgh, all, gate_count}, part(gate_count));
+    kernels::sum_rows<isa>(all, gate_count, dgx, gate_count, part(gate_count), false);
+    kernels::sum_rows<isa>(all, gate_count, dgh, gate_count, part(gate_count), false);
     if (dx != nullptr && add_to_dx) {
         float* const own = ctx.scratch.template take<float>(all * inputs);
         multiply_transposed(w.input, ctx, {dgx, all, gate_count}, {own, all, inputs});

@@ -71,7 +71,7 @@ struct stream_layers {
                 layer.forward_from(ctx, x, out, state);
                 state += layer.state_floats(x.extent(0));
             } else {
-                layer.forward(ctx, x, out);
+                forward_layer(layer, ctx, x, out);
             }
             if constexpr (!last) {
                 next::run(ctx, layers, batch_of(static_cast<const float*>(free), x.extent(0), shape), y, state, other, free);
@@ -117,7 +117,7 @@ public:
         const auto shape = piece(model, steps);
         PARE_ASSERT(walk::measure(model.model().layers, batch_, shape).outputs == y.size(), "there is room for %zu numbers",
                     y.size());
-        context<Isa, Executor> ctx{exec, space_.scratch()};
+        context<Isa, Executor> ctx{.executor = exec, .scratch = space_.scratch(), .instruction_set = model.instruction_set()};
         float* const first = ctx.scratch.template take<float>(between_);
         float* const second = ctx.scratch.template take<float>(between_);
         walk::run(ctx, model.model().layers, batch_of(x.data(), batch_, shape), y.data(), state_.data(), first, second);
