@@ -7,6 +7,10 @@
 #include <vector>
 
 #include <pare/core/thread_pool.hpp>
+#include <pare/nn/input.hpp>
+#include <pare/nn/layer_norm.hpp>
+#include <pare/nn/recurrent.hpp>
+#include <pare/nn/self_attention.hpp>
 #include <pare/prune/sparsify.hpp>
 #include <pare/quantize/bfloat16.hpp>
 #include <pare/quantize/dynamic.hpp>
@@ -102,6 +106,15 @@ TEST_CASE("float weights: every instruction set of the table is near isa::scalar
     check_every_isa(to_bfloat16(network), 1e-5f);
     check_every_isa(*sparsify(thinned()), 1e-5f);
     check_every_isa(sequential(dense<100, 30>(), softmax()), 1e-6f);
+}
+
+TEST_CASE("recurrent layers, normalization and attention") {
+    const auto recurrent =
+        initialized(sequential(input<5, 20>(), lstm<20, 24>(), gru<24, 11>(), rnn<11, 6>()), glorot_normal{}, seed{4});
+    check_every_isa(recurrent, 1e-5f);
+    check_every_isa(*quantize_dynamic(recurrent), 0.0f);
+    check_every_isa(initialized(sequential(input<5, 20>(), layer_norm<20>(), self_attention<20, 2>()), glorot_normal{}, seed{4}),
+                    1e-5f);
 }
 
 TEST_CASE("dispatched models are values, and their runs allocate nothing") {
