@@ -186,7 +186,7 @@ void add_onednn(problem& p, bool floats, std::vector<contender>& out) {
         args.insert({DNNL_ARG_ATTR_SCALES | DNNL_ARG_WEIGHTS, memory({{1}, dt::f32, tag::a}, eng, scale.get())});
     }
     const convolution_forward product(desc);
-    out.push_back({"oneDNN", [=]() mutable {
+    out.push_back({"oneDNN", [product, args, scale]() mutable {  // which the arguments point to
                        product.execute(str, args);
                        str.wait();
                    }});
