@@ -47,8 +47,8 @@ struct epoch_clock {
 
 /// `products` are the multiply-adds of one sample, forward and backward.
 template <class Model>
-void measure(const char* name, const Model& untrained, double products, std::size_t threads, std::size_t epochs, const images& train,
-             const images* test) {
+void measure(const char* name, const Model& untrained, double products, std::size_t threads, std::size_t epochs,
+             const images& train, const images* test) {
     thread_pool pool(threads);
     auto model = untrained;
     const auto optimizer = adam{.learning_rate = 1e-3f};

@@ -2,7 +2,9 @@
 #define PARE_NN_HPP
 
 #include <pare/nn/batch_norm.hpp>
+#include <pare/nn/branches.hpp>
 #include <pare/nn/conv.hpp>
+#include <pare/nn/conv_transpose.hpp>
 #include <pare/nn/dense.hpp>
 #include <pare/nn/dispatch.hpp>
 #include <pare/nn/dropout.hpp>

@@ -8,11 +8,18 @@ PARE_NAMESPACE_BEGIN
 
 namespace detail {
 
-/// The layers of a network and of the networks in it, in order, without those that do nothing in inference.
+template <class Layer>
+auto fold_inside(const Layer& layer);
+
+/// The layers of a network and of the networks in it, in order, without those that do nothing in inference; what containers of
+/// another kind hold is folded.
 template <class Layer>
 auto layers_of(Layer layer) {
     if constexpr (passes_through<Layer> && !has_input_shape<decltype(layer.plan())>) {
         return std::tuple<>();
+    } else if constexpr (requires { layer.map_layers([](const auto& inner) { return inner; }); }) {
+        auto folded = layer.map_layers([](const auto& inner) { return fold_inside(inner); });
+        return std::tuple<decltype(folded)>(std::move(folded));
     } else {
         return std::tuple<Layer>(std::move(layer));
     }
@@ -52,6 +59,11 @@ auto fold(std::tuple<Done...> done, Layer layer, Next next, Rest... rest) {
     }
 }
 
+template <class Layer>
+auto fold_inside(const Layer& layer) {
+    return std::apply([](auto... l) { return fold(std::tuple<>(), std::move(l)...); }, layers_of(layer));
+}
+
 }  // namespace detail
 
 /// The network as it is in inference: without dropout, and with every batch norm in the float weights and the bias of the dense
@@ -61,7 +73,7 @@ auto fold(std::tuple<Done...> done, Layer layer, Next next, Rest... rest) {
 /// weights that run are the ones that are quantized. Nested networks are unrolled: members get other numbers in their names.
 template <class... Layers>
 auto fold_batch_norm(const sequential<Layers...>& model) {
-    return std::apply([](auto... layer) { return detail::fold(std::tuple<>(), std::move(layer)...); }, detail::layers_of(model));
+    return detail::fold_inside(model);
 }
 template <class Model>
 auto fold_batch_norm(const result<Model>& model) {

@@ -50,6 +50,7 @@ PARE_NAMESPACE_BEGIN
 ///     static constexpr bool passes_through = true            y = x in inference: containers leave it out, as does prepare()
 ///     static constexpr bool passes_through_training = true   and in training
 ///     static constexpr bool has_number = false               it does not count in the names of a sequential's members
+///     auto map_layers(f) const                               a container's: the same with f of each layer that it holds
 ///     std::string describe() const                           for describe(prepared)
 ///
 /// A plan is a small value without weights; where all of its extents are constants it can be made in a constant expression, and

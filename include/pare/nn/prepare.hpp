@@ -99,10 +99,23 @@ auto fuse_into(std::tuple<Done...> done, fused<Layer, Fused...> f, Next next, Re
                     std::move(rest)...);
     }
 }
+/// The same for what a container holds.
+template <class Layer>
+auto fuse_inside(const Layer& layer) {
+    return layer;
+}
+template <class... Layers>
+auto fuse_inside(const sequential<Layers...>& network) {
+    return std::apply([](auto... l) { return fuse(std::tuple<>(), std::move(l)...); }, network.layers);
+}
+
 template <class... Done, class Layer, class... Rest>
 auto fuse(std::tuple<Done...> done, Layer layer, Rest... rest) {
     if constexpr (takes_stages<Layer>) {
         return fuse_into(std::move(done), fused<Layer>{std::move(layer), {}}, std::move(rest)...);
+    } else if constexpr (requires { layer.map_layers([](const auto& inner) { return inner; }); }) {
+        auto inside = layer.map_layers([](const auto& inner) { return fuse_inside(inner); });
+        return fuse(std::tuple_cat(std::move(done), std::tuple<decltype(inside)>(std::move(inside))), std::move(rest)...);
     } else {
         return fuse(std::tuple_cat(std::move(done), std::tuple<Layer>(std::move(layer))), std::move(rest)...);
     }

@@ -1,0 +1,360 @@
+#ifndef PARE_NN_BRANCHES_HPP
+#define PARE_NN_BRANCHES_HPP
+
+#include <algorithm>
+
+#include <pare/kernels/elementwise.hpp>
+#include <pare/nn/sequential.hpp>
+
+PARE_NAMESPACE_BEGIN
+
+/// Containers whose branches all see the same x and give outputs of one shape but for the last extent.
+namespace detail {
+
+/// dx += the part of it that another branch gives.
+template <class Isa, class Executor>
+void add_numbers(Executor& executor, std::size_t n, const float* terms, float* sums) {
+    kernels::transform<Isa>(
+        executor, n, sums, [](auto a, auto b) { return a + b; }, sums, terms);
+}
+
+/// Columns [first, first + columns) of rows that are `width` long, to rows of their own, or back.
+inline void copy_columns(std::size_t rows, std::size_t columns, const float* from, std::size_t from_width, float* to,
+                         std::size_t to_width) noexcept {
+    for (std::size_t r = 0; r < rows; ++r) {
+        std::copy_n(from + r * from_width, columns, to + r * to_width);
+    }
+}
+
+}  // namespace detail
+
+/// The shapes of a residual block: those of its body, which keeps the shape.
+template <class Plan>
+struct residual_plan {
+    static constexpr bool is_static = Plan::is_static;
+
+    Plan body;
+
+    constexpr auto input_shape() const noexcept requires has_input_shape<Plan> { return body.input_shape(); }
+    template <class Shape>
+    constexpr Shape output_shape(const Shape& input) const noexcept {
+        const auto out = body.output_shape(input);
+        static_assert(static_size(decltype(out){}) == static_size(Shape{}) || static_size(decltype(out){}) == dyn ||
+                          static_size(Shape{}) == dyn,
+                      "pare: the body of a residual block must give as many numbers as it takes");
+        PARE_ASSERT(out.size() == input.size(), "a residual block takes %zu numbers, its body gives %zu", input.size(), out.size());
+        return input;
+    }
+    template <class Shape>
+    constexpr std::size_t scratch_bytes(std::size_t batch, const Shape& input) const noexcept {
+        return pare::scratch_bytes(body, batch, input);
+    }
+};
+
+/// y = x + body(x). He, Zhang, Ren, Sun 2016. Its members are called "body.<name>".
+template <class Body>
+struct residual {
+    static constexpr bool trainable = is_trainable<Body>;
+
+    Body body;
+
+    explicit residual(Body b) : body(std::move(b)) {}
+
+    constexpr auto plan() const { return residual_plan<decltype(body.plan())>{body.plan()}; }
+
+    template <class Context, std::size_t... X>
+    void forward(Context& ctx, tensor_view<const float, X...> x, tensor_view<float, X...> y) const noexcept {
+        body.forward(ctx, x, output_of_body(x, y.data()));
+        detail::add_numbers<typename Context::isa>(ctx.executor, x.size(), x.data(), y.data());
+    }
+
+    template <std::size_t... N>
+    std::size_t saved_floats(std::size_t batch, const extents<N...>& input) const noexcept {
+        return saved_piece(batch * input.size()) + pare::saved_floats(body, batch, input);
+    }
+
+    /// Saves the body's output, which its backward pass may look at.
+    template <class Context, std::size_t... X>
+    void forward_training(Context& ctx, tensor_view<const float, X...> x, tensor_view<float, X...> y,
+                          std::span<float> saved) noexcept {
+        float* const inner = take_saved(saved, x.size()).data();
+        pare::forward_training(body, ctx, x, output_of_body(x, inner), saved);
+        kernels::transform<typename Context::isa>(
+            ctx.executor, x.size(), y.data(), [](auto a, auto b) { return a + b; }, x.data(), static_cast<const float*>(inner));
+    }
+
+    template <class Context, std::size_t... X>
+    void backward(Context& ctx, tensor_view<const float, X...> x, tensor_view<const float, X...>, tensor_view<const float, X...> dy,
+                  tensor_view<float, X...> dx, std::span<float> gradient, std::span<const float> saved) const noexcept {
+        const float* const inner = take_saved(saved, x.size()).data();
+        pare::backward(body, ctx, x, output_of_body(x, inner), output_of_body(x, dy.data()), dx, gradient, saved);
+        if (dx.data() != nullptr) {
+            detail::add_numbers<typename Context::isa>(ctx.executor, x.size(), dy.data(), dx.data());
+        }
+    }
+
+    template <class Isa, std::size_t... N>
+    std::size_t training_scratch_bytes(std::size_t batch, const extents<N...>& input) const noexcept {
+        return pare::training_scratch_bytes<Isa>(body, batch, input);
+    }
+
+    template <class Self, class F>
+    static void members(Self& self, F&& f) {
+        for_each_member(
+            self.body, [&](const member_path& path, auto& member, auto... axes) { f(member_path("body", path), member, axes...); });
+    }
+
+    template <class F>
+    auto map_weights(F&& f) const {
+        auto mapped = pare::map_weights(body, [&](const member_path& path, const auto& w, auto a, const auto&... structure) {
+            return map_member(f, member_path("body", path), w, a, structure...);
+        });
+        return pare::residual<decltype(mapped)>(std::move(mapped));
+    }
+
+    /// The same with f(body), for prepare().
+    template <class F>
+    auto map_layers(F&& f) const {
+        return pare::residual<decltype(f(body))>(f(body));
+    }
+
+    std::string describe() const { return "residual (" + describe_layer(body) + ")"; }
+
+private:
+    template <class X, class T>
+    auto output_of_body(const X& x, T* data) const noexcept {
+        return batch_of(data, x.extent(0), body.plan().output_shape(sample_shape(x)));
+    }
+};
+
+/// How the outputs of branches become one: side by side along the last extent, or added up.
+enum class branch_join { concatenate, add };
+
+/// The shapes of branches.
+template <branch_join Join, class... Plans>
+struct branches_plan {
+    static constexpr bool is_static = (Plans::is_static && ...);
+
+    std::tuple<Plans...> plans;
+
+    constexpr auto input_shape() const noexcept requires(has_input_shape<Plans> || ...) {
+        constexpr bool has[] = {has_input_shape<Plans>...};
+        return std::get<static_cast<std::size_t>(std::find(has, has + sizeof...(Plans), true) - has)>(plans).input_shape();
+    }
+
+    template <class Shape>
+    constexpr auto output_shape(const Shape& input) const noexcept {
+        return std::apply([&](const auto&... p) { return join(p.output_shape(input)...); }, plans);
+    }
+
+    template <class Shape>
+    constexpr std::size_t scratch_bytes(std::size_t batch, const Shape& input) const noexcept {
+        std::size_t largest = 0, output = 0;
+        std::apply(
+            [&](const auto&... p) {
+                ((largest = (std::max)(largest, pare::scratch_bytes(p, batch, input)),
+                  output = (std::max)(output, p.output_shape(input).size())),
+                 ...);
+            },
+            plans);
+        return scratch_bytes_of<float>(batch * output) + largest;
+    }
+
+private:
+    template <std::size_t... E, class... Others>
+    static constexpr auto join(const extents<E...>& first, const Others&... others) noexcept {
+        constexpr std::size_t rank = sizeof...(E);
+        static_assert(((Others::rank == rank) && ...), "pare: branches must give outputs with the same number of axes");
+        if constexpr (Join == branch_join::add) {
+            PARE_ASSERT(((others.size() == first.size()) && ...), "a branch gives %zu numbers, another not as many", first.size());
+            return first;
+        } else {
+            constexpr std::size_t lengths[] = {extents<E...>::static_extent(rank - 1), Others::static_extent(rank - 1)...};
+            constexpr bool fixed = std::find(lengths, lengths + sizeof...(Others) + 1, dyn) == lengths + sizeof...(Others) + 1;
+            constexpr std::size_t width =
+                fixed ? (extents<E...>::static_extent(rank - 1) + ... + Others::static_extent(rank - 1)) : dyn;
+            return [&]<std::size_t... I>(std::index_sequence<I...>) {
+                using shape = extents<extents<E...>::static_extent(I)..., width>;
+                if constexpr (shape::is_static) {
+                    return shape{};
+                } else {
+                    return shape(first[I]..., (first[rank - 1] + ... + others[rank - 1]));
+                }
+            }
+            (std::make_index_sequence<rank - 1>{});
+        }
+    }
+};
+
+/// Layers that see the same x: see concat and parallel. Members are called "0.<name>", "1.<name>", as in torch.nn.ModuleList.
+template <branch_join Join, class... Layers>
+struct branches {
+    static constexpr bool trainable = (is_trainable<Layers> && ...);
+
+    std::tuple<Layers...> layers;
+
+    explicit branches(Layers... l) : layers(std::move(l)...) {}
+
+    constexpr auto plan() const {
+        return std::apply([](const auto&... l) { return branches_plan<Join, decltype(l.plan())...>{{l.plan()...}}; }, layers);
+    }
+
+    template <class Context, std::size_t... X, std::size_t... Y>
+    void forward(Context& ctx, tensor_view<const float, X...> x, tensor_view<float, Y...> y) const noexcept {
+        Context inner = ctx;
+        float* const out = inner.scratch.template take<float>(x.extent(0) * largest_output(sample_shape(x)));
+        std::size_t first = 0;
+        each(x, [&](auto i, const auto& layer, const auto& shape) {
+            layer.forward(inner, x, batch_of(out, x.extent(0), shape));
+            put(inner, i == 0, out, last(shape), y, first);
+        });
+    }
+
+    /// Each branch's output, then what it saves.
+    template <std::size_t... N>
+    std::size_t saved_floats(std::size_t batch, const extents<N...>& input) const noexcept {
+        return std::apply(
+            [&](const auto&... l) {
+                return (
+                    std::size_t{0} + ... +
+                    (saved_piece(batch * l.plan().output_shape(input).size()) + saved_piece(pare::saved_floats(l, batch, input))));
+            },
+            layers);
+    }
+
+    template <class Context, std::size_t... X, std::size_t... Y>
+    void forward_training(Context& ctx, tensor_view<const float, X...> x, tensor_view<float, Y...> y,
+                          std::span<float> saved) noexcept {
+        std::size_t first = 0;
+        each(x, [&](auto i, const auto&, const auto& shape) {
+            Context inner = ctx;
+            inner.random = ctx.random.split(i);
+            auto& layer = std::get<i>(layers);
+            float* const out = take_saved(saved, x.extent(0) * shape.size()).data();
+            const auto own = take_saved(saved, pare::saved_floats(layer, x.extent(0), sample_shape(x)));
+            pare::forward_training(layer, inner, x, batch_of(out, x.extent(0), shape), own);
+            put(inner, i == 0, out, last(shape), y, first);
+        });
+    }
+
+    template <class Context, std::size_t... X, std::size_t... Y>
+    void backward(Context& ctx, tensor_view<const float, X...> x, tensor_view<const float, Y...>, tensor_view<const float, Y...> dy,
+                  tensor_view<float, X...> dx, std::span<float> gradient, std::span<const float> saved) const noexcept {
+        Context inner = ctx;
+        const std::size_t batch = x.extent(0), width = dy.extent(sizeof...(Y) - 1), rows = dy.size() / width;
+        float* const part = inner.scratch.template take<float>(batch * largest_output(sample_shape(x)));
+        float* const sum = inner.scratch.template take<float>(x.size());
+        std::size_t first = 0;
+        each(x, [&](auto i, const auto& layer, const auto& shape) {
+            const float* const out = take_saved(saved, batch * shape.size()).data();
+            const auto own = take_saved(saved, pare::saved_floats(layer, batch, sample_shape(x)));
+            const std::span<float> own_gradient = gradient.first(parameter_count(layer));
+            gradient = gradient.subspan(own_gradient.size());
+            const float* dout = dy.data();
+            if constexpr (Join == branch_join::concatenate) {
+                detail::copy_columns(rows, last(shape), dy.data() + first, width, part, last(shape));
+                first += last(shape);
+                dout = part;
+            }
+            float* const d = dx.data() == nullptr || i == 0 ? dx.data() : sum;
+            pare::backward(layer, inner, x, batch_of(out, batch, shape), batch_of(dout, batch, shape),
+                           batch_of(d, batch, sample_shape(x)), own_gradient, own);
+            if (i != 0 && dx.data() != nullptr) {
+                detail::add_numbers<typename Context::isa>(ctx.executor, x.size(), sum, dx.data());
+            }
+        });
+    }
+
+    template <class Isa, std::size_t... N>
+    std::size_t training_scratch_bytes(std::size_t batch, const extents<N...>& input) const noexcept {
+        const std::size_t largest = std::apply(
+            [&](const auto&... l) { return (std::max)({pare::training_scratch_bytes<Isa>(l, batch, input)...}); }, layers);
+        return scratch_bytes_of<float>(batch * largest_output(input)) + scratch_bytes_of<float>(batch * input.size()) + largest;
+    }
+
+    template <class Self, class F>
+    static void members(Self& self, F&& f) {
+        [&]<std::size_t... I>(std::index_sequence<I...>) {
+            (for_each_member(std::get<I>(self.layers), [&](const member_path& path, auto& member,
+                                                           auto... axes) { f(member_path(I, path), member, axes...); }),
+             ...);
+        }
+        (std::index_sequence_for<Layers...>{});
+    }
+
+    template <class F>
+    auto map_weights(F&& f) const {
+        return [&]<std::size_t... I>(std::index_sequence<I...>) {
+            std::tuple mapped{pare::map_weights(std::get<I>(layers),
+                                                [&](const member_path& path, const auto& w, auto a, const auto&... structure) {
+                                                    return map_member(f, member_path(I, path), w, a, structure...);
+                                                })...};
+            return std::apply([](auto&&... l) { return pare::branches<Join, std::decay_t<decltype(l)>...>(std::move(l)...); },
+                              std::move(mapped));
+        }
+        (std::index_sequence_for<Layers...>{});
+    }
+
+    /// The same with f of each branch, for prepare().
+    template <class F>
+    auto map_layers(F&& f) const {
+        return std::apply([&](const auto&... l) { return pare::branches<Join, decltype(f(l))...>(f(l)...); }, layers);
+    }
+
+    std::string describe() const {
+        std::string text;
+        std::apply([&](const auto&... l) { ((text += (text.empty() ? "" : "; ") + describe_layer(l)), ...); }, layers);
+        return (Join == branch_join::add ? "sum of (" : "concat (") + text + ")";
+    }
+
+private:
+    template <class Shape>
+    static std::size_t last(const Shape& shape) noexcept {
+        return shape[Shape::rank - 1];
+    }
+
+    template <class Shape>
+    std::size_t largest_output(const Shape& input) const noexcept {
+        return std::apply([&](const auto&... l) { return (std::max)({l.plan().output_shape(input).size()...}); }, layers);
+    }
+
+    /// Calls f(index, layer, shape of its output) for each branch.
+    template <class X, class F>
+    void each(const X& x, const F& f) const {
+        [&]<std::size_t... I>(std::index_sequence<I...>) {
+            (f(std::integral_constant<std::size_t, I>{}, std::get<I>(layers),
+               std::get<I>(layers).plan().output_shape(sample_shape(x))),
+             ...);
+        }
+        (std::index_sequence_for<Layers...>{});
+    }
+
+    /// The output of a branch to where it belongs in y.
+    template <class Context, class Y>
+    static void put(Context& ctx, bool is_first, const float* out, std::size_t columns, const Y& y, std::size_t& first) {
+        if constexpr (Join == branch_join::concatenate) {
+            const std::size_t width = y.extent(Y::extents_type::rank - 1);
+            detail::copy_columns(y.size() / width, columns, out, columns, y.data() + first, width);
+            first += columns;
+        } else if (is_first) {
+            std::copy_n(out, y.size(), y.data());
+        } else {
+            detail::add_numbers<typename Context::isa>(ctx.executor, y.size(), out, y.data());
+        }
+    }
+};
+
+/// y = the outputs of all branches side by side along the last extent, the channels. torch.cat of them.
+template <class... Layers>
+auto concat(Layers... layers) {
+    return branches<branch_join::concatenate, Layers...>(std::move(layers)...);
+}
+/// y = the sum of the outputs of all branches.
+template <class... Layers>
+auto parallel(Layers... layers) {
+    return branches<branch_join::add, Layers...>(std::move(layers)...);
+}
+
+PARE_NAMESPACE_END
+
+#endif
