@@ -20,7 +20,7 @@ class packed_convolution {
     using matrix = packed<Weights, Isa>;
 
 public:
-    packed_convolution(const Weights& w, const kernels::convolution& s) : matrix_(w) {
+    packed_convolution(const Weights& w, [[maybe_unused]] const kernels::convolution& s) : matrix_(w) {
         PARE_ASSERT(s.groups == 1,
                     "a convolution in %zu groups; float, bfloat16 and qint8 weights that are stored in full have kernels for it",
                     s.groups);
