@@ -81,6 +81,7 @@ void add_isa() {
 
 int main(int argc, char** argv) {
     isa::all::for_each_compiled([](auto isa) { add_isa<decltype(isa)>(); });
+    add_isa<isa::dispatch>();
     benchmark::Initialize(&argc, argv);
     if (benchmark::ReportUnrecognizedArguments(argc, argv)) {
         return 1;

@@ -99,7 +99,7 @@ function(pare_add_dispatch target)
         continue()
       endif()
     endif()
-    set(source "${dir}/${isa}.cpp")
+    set(source "${CMAKE_BINARY_DIR}/pare_dispatch/${isa}.cpp") # one place, so that a compiler cache knows it again
     file(GENERATE OUTPUT "${source}" CONTENT "#define PARE_DISPATCH_UNIT ${isa}\n#include <pare/nn/dispatch_unit.hpp>\n")
     # Always optimized: a function that is not inlined would be a symbol, and slow.
     if(MSVC AND NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang")

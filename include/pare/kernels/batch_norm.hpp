@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include <pare/kernels/elementwise.hpp>
+#include <pare/kernels/operation.hpp>
 #include <pare/kernels/slices.hpp>
 
 PARE_NAMESPACE_BEGIN
@@ -34,6 +35,15 @@ void apply_columns(Executor& executor, std::size_t rows, std::size_t columns, co
         }
     });
 }
+
+/// y = stage(x) for a matrix, as an operation; y may be x.
+template <class Stage>
+struct apply_operation {
+    template <class Isa, class Executor>
+    static void run(Executor& executor, std::size_t rows, std::size_t columns, const float* x, float* y, Stage stage) {
+        apply_columns<Isa>(executor, rows, columns, x, y, stage);
+    }
+};
 
 /// out[j] = the sum over all rows of term(r, j), see sum_terms: by slices of rows, whose sums `parts` [most_slices, columns] takes.
 template <class Isa, class Executor, class Term>

@@ -1,6 +1,7 @@
 #ifndef PARE_KERNELS_OPERATION_HPP
 #define PARE_KERNELS_OPERATION_HPP
 
+#include <bit>
 #include <cstring>
 #include <memory>
 #include <type_traits>
@@ -15,8 +16,8 @@ PARE_NAMESPACE_BEGIN
 ///     template <class Isa, class Executor>
 ///     static void run(Executor&, arguments...)
 ///
-/// whose arguments are trivially copyable and default constructible: they cross the border between translation units of different
-/// flags as bytes. On any other instruction set than isa::dispatch, a call of an operation is a call of its run().
+/// whose arguments are trivially copyable: they cross the border between translation units of different flags as bytes. On any
+/// other instruction set than isa::dispatch, a call of an operation is a call of its run().
 namespace kernels {
 
 template <class... Operation>
@@ -89,8 +90,7 @@ template <class Function>
 struct operation_signature;
 template <class Executor, class... A>
 struct operation_signature<void (*)(Executor&, A...)> {
-    static_assert(((std::is_trivially_copyable_v<A> && std::is_default_constructible_v<A>)&&...),
-                  "pare: the arguments of an operation must be trivially copyable and default constructible");
+    static_assert((std::is_trivially_copyable_v<A> && ...), "pare: the arguments of an operation must be trivially copyable");
 
     /// On the host's side: the arguments' addresses.
     static void call(dispatch_abi::operation function, const dispatch_abi::executor_functions* executor, const A&... a) {
@@ -110,10 +110,14 @@ struct operation_signature<void (*)(Executor&, A...)> {
 
 private:
     template <class T>
-    PARE_INLINE static T copy_of(const void* bytes) noexcept {
-        T value{};
-        std::memcpy(static_cast<void*>(&value), bytes, sizeof(T));
-        return value;
+    struct bytes_of {
+        unsigned char byte[sizeof(T)];
+    };
+    template <class T>
+    PARE_INLINE static T copy_of(const void* from) noexcept {
+        bytes_of<T> bytes;
+        std::memcpy(&bytes, from, sizeof bytes);
+        return std::bit_cast<T>(bytes);
     }
 };
 
@@ -135,7 +139,7 @@ void call_in_table(isa::dispatch chosen, const dispatch_abi::executor_functions*
 
 /// Calls an operation on the instruction set of a context.
 template <class Operation, class Isa, class Executor, class... Arguments>
-PARE_INLINE void call(context<Isa, Executor>& ctx, const Arguments&... arguments) {
+PARE_INLINE void call(const context<Isa, Executor>& ctx, const Arguments&... arguments) {
     if constexpr (std::is_same_v<Isa, isa::dispatch>) {
         const auto executor = functions_of(ctx.executor);
         call_in_table<Operation>(ctx.instruction_set, &executor, arguments...);

@@ -84,6 +84,8 @@ class packed_convolution<weight_matrix<Element, full>, Isa> {
     using layout = kernels::conv2d_f32_kernel<Isa, Element>;
 
 public:
+    static constexpr const char* kernel_name = "conv2d_f32";
+
     packed_convolution(const weight_matrix<Element, full>& w, const kernels::convolution& s)
         : rows_(w.rows()), columns_(w.columns()), values_(layout::packed_size(s)) {
         layout::pack(w.values.data(), s, values_.data());
@@ -92,7 +94,7 @@ public:
     std::size_t rows() const noexcept { return rows_; }
     std::size_t columns() const noexcept { return columns_; }
     std::size_t bytes() const noexcept { return values_.size() * sizeof(Element); }
-    std::string describe() const { return sentence(detail::element_storage<Element>::name, " full, conv2d_f32 on ", Isa::name); }
+    std::string describe() const { return sentence(detail::element_storage<Element>::name, " full, ", kernel_name, " on ", Isa::name); }
 
     static constexpr std::size_t scratch_bytes(as_float, const kernels::convolution& s) noexcept {
         return kernels::conv2d_f32_scratch_bytes(s);
@@ -117,6 +119,7 @@ class packed_convolution<weight_matrix<qint8, full>, Isa> {
     using activation = typename simd::ops<Isa>::activation;
 
 public:
+    static constexpr const char* kernel_name = "conv2d_int8";
     static constexpr const char* activations_note = ", activations quantized per image";
 
     packed_convolution(const weight_matrix<qint8, full>& w, const kernels::convolution& s)
@@ -133,7 +136,7 @@ public:
     std::size_t bytes() const noexcept {
         return values_.size() + column_sums_.size() * sizeof(std::int32_t) + scales_.size() * sizeof(float);
     }
-    std::string describe() const { return sentence("qint8 full, conv2d_int8 on ", Isa::name); }
+    std::string describe() const { return sentence("qint8 full, ", kernel_name, " on ", Isa::name); }
 
     static constexpr std::size_t scratch_bytes(dynamic_range, const kernels::convolution& s) noexcept {
         return scratch_bytes_of<activation>(s.padded_size() + kernels::conv2d_int8_slack<Isa>);

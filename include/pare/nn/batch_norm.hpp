@@ -46,8 +46,8 @@ struct channel_scale {
 
     template <class Context, std::size_t... E>
     void forward(Context& ctx, tensor_view<const float, E...> x, tensor_view<float, E...> y) const noexcept {
-        kernels::apply_columns<typename Context::isa>(ctx.executor, x.size() / scale.size(), scale.size(), x.data(), y.data(),
-                                                      stage());
+        kernels::call<kernels::apply_operation<kernels::scale_columns>>(ctx, x.size() / scale.size(), scale.size(), x.data(), y.data(),
+                                                                        stage());
     }
 
     std::string describe() const { return "scale and shift"; }
@@ -173,7 +173,7 @@ private:
     template <class Context, class X, class Y>
     static void apply(Context& ctx, const X& x, const Y& y, const kernels::scale_columns& stage) noexcept {
         const std::size_t c = x.extent(X::extents_type::rank - 1);
-        kernels::apply_columns<typename Context::isa>(ctx.executor, x.size() / c, c, x.data(), y.data(), stage);
+        kernels::call<kernels::apply_operation<kernels::scale_columns>>(ctx, x.size() / c, c, x.data(), y.data(), stage);
     }
 };
 

@@ -23,10 +23,46 @@ static_assert(simd::ops<unit_isa>::lanes <= simd::ops<isa::widest>::lanes &&
                   sizeof(simd::ops<unit_isa>::activation) <= sizeof(simd::ops<isa::widest>::activation),
               "pare: isa::widest in simd/dispatch.hpp must be as wide as every instruction set");
 
+/// Workspaces have the sizes of isa::widest: they must do for this one.
+template <class Operation>
+inline constexpr bool fits = true;
+template <class Weights, class Activations>
+inline constexpr bool fits<multiply_operation<Weights, Activations>> = [] {
+    for (const std::size_t batch : {1u, 3u, 300u}) {
+        for (const std::size_t k : {1u, 100u, 5000u}) {
+            if (packed<Weights, unit_isa>::scratch_bytes(Activations{}, batch, 77, k) >
+                packed<Weights, isa::widest>::scratch_bytes(Activations{}, batch, 77, k)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}();
+template <class Weights, class Activations>
+inline constexpr bool fits<convolve_operation<Weights, Activations, kernels::add_bias>> = [] {
+    for (const std::size_t channels : {1u, 3u, 16u}) {
+        for (const std::size_t groups : {std::size_t{1}, channels}) {
+            kernels::convolution s;
+            s.height = s.width = 13;
+            s.channels = s.outputs = channels;
+            s.groups = groups;
+            s.kernel_height = s.kernel_width = 3;
+            s.padding_height = s.padding_width = 1;
+            if (packed_convolution<Weights, unit_isa>::scratch_bytes(Activations{}, s) >
+                packed_convolution<Weights, isa::widest>::scratch_bytes(Activations{}, s)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}();
+
 template <class List>
 struct unit_table;
 template <class... Operation>
 struct unit_table<kernels::operation_list<Operation...>> {
+    static_assert((fits<Operation> && ...), "pare: an operation needs more memory here than isa::widest says");
+
     static constexpr dispatch_abi::operation operations[] = {
         &kernels::detail::signature_of<Operation, unit_isa, kernels::foreign_executor>::template unpack<Operation, unit_isa>...};
     static constexpr dispatch_abi::table value = {unit_isa::name, operations, sizeof...(Operation)};

@@ -140,7 +140,7 @@ struct global_pool {
 
     template <class Context, std::size_t... X, std::size_t... Y>
     void forward(Context& ctx, tensor_view<const float, X...> x, tensor_view<float, Y...> y) const noexcept {
-        layer(x).forward(ctx, as_sequences(x), as_pixels(y));
+        forward_layer(layer(x), ctx, tensor_view<const float, dyn, dyn, dyn>(as_sequences(x)), as_pixels(y));
     }
     template <class Context, std::size_t... X, std::size_t... Y>
     void backward(Context& ctx, tensor_view<const float, X...> x, tensor_view<const float, Y...> y,
