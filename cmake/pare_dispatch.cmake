@@ -101,11 +101,11 @@ function(pare_add_dispatch target)
     endif()
     set(source "${CMAKE_BINARY_DIR}/pare_dispatch/${isa}.cpp") # one place, so that a compiler cache knows it again
     file(GENERATE OUTPUT "${source}" CONTENT "#define PARE_DISPATCH_UNIT ${isa}\n#include <pare/nn/dispatch_unit.hpp>\n")
-    # Always optimized: a function that is not inlined would be a symbol, and slow.
+    # Always optimized: a function that is not inlined would be a symbol, and slow. Warnings are for those who can mend them.
     if(MSVC AND NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang")
-      set(options ${flags})
+      set(options ${flags} /w)
     else()
-      set(options ${flags} -O2 -fno-exceptions -fno-rtti)
+      set(options ${flags} -O2 -fno-exceptions -fno-rtti -w)
     endif()
     set_source_files_properties("${source}" PROPERTIES COMPILE_OPTIONS "${options}" GENERATED TRUE)
     list(APPEND sources "${source}")

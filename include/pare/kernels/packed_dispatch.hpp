@@ -34,21 +34,25 @@ struct pack_operation {
             return from->kept == nullptr || (from->kept[i / 8] >> i % 8 & 1) != 0;
         };
         Weights w(typename Weights::layout::structure(from->rows, from->columns, keep));
-        PARE_ASSERT(
-            w.values.size() * sizeof(typename Weights::storage) == from->value_bytes && w.scales.size() == from->scale_count,
-            "a layout made again from which elements it stores has %zu values, expected %zu bytes", w.values.size(),
-            from->value_bytes);
-        if (from->value_bytes != 0) {
-            std::memcpy(static_cast<void*>(w.values.data()), from->values, from->value_bytes);
-        }
-        if (from->scale_count != 0) {
-            std::memcpy(w.scales.data(), from->scales, from->scale_count * sizeof(float));
-        }
+        fill(w.values, from->values, from->value_bytes);
+        fill(w.scales, from->scales, from->scale_bytes);
+        fill(w.zero_points, from->zero_points, from->zero_point_count);
         using form = typename Form::template type<Weights, Isa>;
         if constexpr (std::is_constructible_v<form, const Weights&, const kernels::convolution&>) {
             *made = new form(w, shape);
         } else {
             *made = new form(w);
+        }
+    }
+
+private:
+    template <class T>
+    static void fill(aligned_array<T>& array, const void* bytes, [[maybe_unused]] std::size_t count) noexcept {
+        PARE_ASSERT(array.size() * sizeof(T) == count,
+                    "a layout made again from which elements it stores has %zu bytes, expected %zu", array.size() * sizeof(T),
+                    count);
+        if (!array.empty()) {
+            std::memcpy(static_cast<void*>(array.data()), bytes, array.size() * sizeof(T));
         }
     }
 };
@@ -124,9 +128,15 @@ public:
                 kept[i / 8] = static_cast<unsigned char>(kept[i / 8] | 1u << i % 8);
             });
         }
-        const dispatch_abi::weights from = {
-            rows_,           columns_,       kept.data(), w.values.data(), w.values.size() * sizeof(typename Weights::storage),
-            w.scales.data(), w.scales.size()};
+        const dispatch_abi::weights from = {rows_,
+                                            columns_,
+                                            kept.data(),
+                                            w.values.data(),
+                                            w.values.size() * sizeof(typename Weights::storage),
+                                            w.scales.data(),
+                                            w.scales.size() * sizeof(typename Weights::scale),
+                                            w.zero_points.data(),
+                                            w.zero_points.size()};
         call<pack_operation<Form, Weights>>(&from, shape, &packed_);
     }
     weights_in_table(const weights_in_table& other)

@@ -50,8 +50,10 @@ struct weights {
     const unsigned char* kept;
     const void* values;
     std::size_t value_bytes;
-    const float* scales;
-    std::size_t scale_count;
+    const void* scales;
+    std::size_t scale_bytes;
+    const unsigned char* zero_points;
+    std::size_t zero_point_count;
 };
 
 /// y [rows, weights.rows] = x [rows, weights.columns] times the weights.
