@@ -9,7 +9,9 @@
 #include <pare/core/thread_pool.hpp>
 #include <pare/nn/conv.hpp>
 #include <pare/nn/input.hpp>
+#include <pare/nn/layer_norm.hpp>
 #include <pare/nn/recurrent.hpp>
+#include <pare/nn/self_attention.hpp>
 #include <pare/prune/sparsify.hpp>
 #include <pare/quantize/bfloat16.hpp>
 #include <pare/quantize/dynamic.hpp>
@@ -100,14 +102,12 @@ TEST_CASE("functions, fused or not, give the bits of isa::scalar") {
         0.0f);
 }
 
-TEST_CASE("convolutions, pools and recurrent layers: every instruction set of the table gives the bits of isa::scalar") {
+TEST_CASE("convolutions and pools: every instruction set of the table gives the bits of isa::scalar") {
     const auto images = initialized(
         sequential(input<9, 7, 3>(), conv2d<3, 20, 3, conv_options{.padding = 1}>(), relu(), max_pool2d<2>(),
                    conv2d<20, 20, 3, conv_options{.padding = 1, .groups = 20}>(), gelu(), global_average_pool(), dense<20, 5>()),
         he_normal{}, seed{5});
     check_every_isa(*quantize_dynamic(images), 0.0f);
-    check_every_isa(*quantize_dynamic(initialized(sequential(input<6, 10>(), lstm<10, 9>(), gru<9, 8>()), he_normal{}, seed{6})),
-                    0.0f);
 }
 
 TEST_CASE("float weights: every instruction set of the table is near isa::scalar") {
@@ -115,6 +115,15 @@ TEST_CASE("float weights: every instruction set of the table is near isa::scalar
     check_every_isa(to_bfloat16(network), 1e-5f);
     check_every_isa(*sparsify(thinned()), 1e-5f);
     check_every_isa(sequential(dense<100, 30>(), softmax()), 1e-6f);
+}
+
+TEST_CASE("recurrent layers, normalization and attention") {
+    const auto recurrent =
+        initialized(sequential(input<5, 20>(), lstm<20, 24>(), gru<24, 11>(), rnn<11, 6>()), glorot_normal{}, seed{4});
+    check_every_isa(recurrent, 1e-5f);
+    check_every_isa(*quantize_dynamic(recurrent), 0.0f);
+    check_every_isa(initialized(sequential(input<5, 20>(), layer_norm<20>(), self_attention<20, 2>()), glorot_normal{}, seed{4}),
+                    1e-5f);
 }
 
 TEST_CASE("dispatched models are values, and their runs allocate nothing") {
