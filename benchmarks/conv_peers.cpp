@@ -3,11 +3,9 @@
 // 10^9 operations per second, two per multiply-add, and ours as a share of the best other.
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
-#include <functional>
 #include <memory>
 #include <unordered_map>
 #include <vector>
@@ -16,6 +14,8 @@
 #include <pare/core/random.hpp>
 #include <pare/kernels/depthwise.hpp>
 #include <pare/kernels/reference.hpp>
+
+#include "turns.hpp"
 
 #if PARE_PEER_ONEDNN
 #include <dnnl.hpp>
@@ -76,11 +76,7 @@ struct problem {
     double operations() const { return 2.0 * static_cast<double>(s.output_pixels() * s.outputs * s.kernel_size()); }
 };
 
-struct contender {
-    const char* name;
-    std::function<void()> run;
-    double gop = 0.0;
-};
+using turns::contender;
 
 contender ours(problem& p, bool floats) {
     const convolution& s = p.s;
@@ -254,33 +250,10 @@ void check(problem& p, bool floats, const contender& who) {
         const float wanted = std::clamp(real * multiplier, -128.0f, 127.0f);
         if (floats ? std::abs(p.yf[i] - real) > 1e-5f * std::abs(real) + 0.5f
                    : std::abs(static_cast<float>(p.y[i]) - wanted) > 0.51f) {
-            std::fprintf(stderr, "%s is wrong at %zu: %g, %g\n", who.name, i, floats ? p.yf[i] : p.y[i], floats ? real : wanted);
+            std::fprintf(stderr, "%s is wrong at %zu: %g, %g\n", who.name.c_str(), i, floats ? p.yf[i] : p.y[i],
+                         floats ? real : wanted);
             std::exit(1);
         }
-    }
-}
-
-double seconds(const contender& who, int calls) {
-    using clock = std::chrono::steady_clock;
-    const auto start = clock::now();
-    for (int i = 0; i < calls; ++i) {
-        who.run();
-    }
-    return std::chrono::duration<double>(clock::now() - start).count() / calls;
-}
-
-void measure(const problem& p, std::vector<contender>& all) {
-    constexpr int rounds = 15;
-    std::vector<std::vector<double>> times(all.size());
-    for (int round = 0; round < rounds; ++round) {
-        for (std::size_t i = 0; i < all.size(); ++i) {
-            const double once = seconds(all[i], 2);
-            times[i].push_back(seconds(all[i], 1 + static_cast<int>(0.002 / once)));
-        }
-    }
-    for (std::size_t i = 0; i < all.size(); ++i) {
-        std::nth_element(times[i].begin(), times[i].begin() + rounds / 2, times[i].end());
-        all[i].gop = 1e-9 * p.operations() / times[i][rounds / 2];
     }
 }
 
@@ -302,17 +275,19 @@ int main() {
             for (const auto& who : all) {
                 check(p, floats, who);
             }
-            measure(p, all);
+            turns::measure(all);
             std::printf("%s %3zux%4zux%4zu to %4zu, kernel %zux%zu, stride %zu, groups %4zu:", floats ? "f32" : "s8 ", s.height,
                         s.width, s.channels, s.outputs, s.kernel_height, s.kernel_width, s.stride_width, s.groups);
             double best = 0.0;
             for (std::size_t i = 0; i < all.size(); ++i) {
-                std::printf("  %s %.1f", all[i].name, all[i].gop);
-                best = i > 0 ? std::max(best, all[i].gop) : best;
+                const double gop = 1e-9 * p.operations() / all[i].seconds;
+                std::printf("  %s %.1f", all[i].name.c_str(), gop);
+                best = i > 0 ? std::max(best, gop) : best;
             }
             if (best > 0.0) {
-                std::printf("  = %.2f", all[0].gop / best);
-                log_sum += std::log(all[0].gop / best);
+                const double ratio = 1e-9 * p.operations() / all[0].seconds / best;
+                std::printf("  = %.2f", ratio);
+                log_sum += std::log(ratio);
                 ++count;
             }
             std::printf("\n");

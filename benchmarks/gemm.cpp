@@ -1,7 +1,7 @@
 // Matrix products of the shapes that networks have, on every instruction set that this build has: int8 into int32, the whole
 // dynamic linear layer (quantize, multiply, dequantize, add bias), and float. Each is compared with the plain loops before it is
-// timed. Counters, per second: Gop, 10^9 operations, two per multiply-add; limits, the same as a share of what the registers alone
-// can do on this machine, which is measured first.
+// timed. Counters, per second: Gop, 10^9 operations, two per multiply-add; limits, the same as a share of what the registers, and
+// the reads of the weights, can do on this machine, which is measured first.
 
 #include <benchmark/benchmark.h>
 
@@ -24,14 +24,12 @@ using namespace pare;
 
 using namespace products;
 
-template <class Isa>
-void report(benchmark::State& state, shape s, double peak) {
+void report(benchmark::State& state, shape s, double peak, std::size_t bytes) {
     const double operations = 2.0 * static_cast<double>(s.m * s.n * s.k);
     state.counters["Gop"] = benchmark::Counter(operations * 1e-9, benchmark::Counter::kIsIterationInvariantRate);
-    if (peak == 0.0) {
-        return;
+    if (const double least = limits::least_seconds(operations, peak, bytes); least > 0.0) {
+        state.counters["limits"] = benchmark::Counter(least, benchmark::Counter::kIsIterationInvariantRate);
     }
-    state.counters["limits"] = benchmark::Counter(operations * 1e-9 / peak, benchmark::Counter::kIsIterationInvariantRate);
 }
 
 template <class Isa>
@@ -69,7 +67,7 @@ void u8s8(benchmark::State& state, shape s) {
         kernels::gemm_int8<Isa>(serial, s.m, a.data(), s.k, packed, store);
         benchmark::ClobberMemory();
     }
-    report<Isa>(state, s, int8_peak<Isa>());
+    report(state, s, int8_peak<Isa>(), s.n * s.k);
 }
 
 /// A 3x3 convolution of 56x56 pixels, 64 channels to 64: as many operations as the product 3136x64x576. With `pad`, the image is
@@ -109,7 +107,7 @@ void conv(benchmark::State& state, bool pad) {
         kernels::conv2d_int8<Isa>(serial, s, image.data(), weights, store);
         benchmark::ClobberMemory();
     }
-    report<Isa>(state, {3136, 64, 576}, int8_peak<Isa>());
+    report(state, {3136, 64, 576}, int8_peak<Isa>(), w.size());
 }
 
 /// A linear layer, weights packed before, bias added.
@@ -136,7 +134,7 @@ void linear(benchmark::State& state, shape s) {
     run();
     for (std::size_t i = 0; i < p.checked_rows(); ++i) {
         for (std::size_t j = 0; j < s.n; ++j) {
-            double sum = 0.0;
+            double sum = static_cast<double>(p.bias[j]);
             for (std::size_t k = 0; k < s.k; ++k) {
                 sum += static_cast<double>(x(i, k)) * static_cast<double>(weights.real(j, j * s.k + k));
             }
@@ -150,7 +148,7 @@ void linear(benchmark::State& state, shape s) {
         run();
         benchmark::ClobberMemory();
     }
-    report<Isa>(state, s, std::is_same_v<Activations, as_float> ? f32_peak<Isa>() : int8_peak<Isa>());
+    report(state, s, std::is_same_v<Activations, as_float> ? f32_peak<Isa>() : int8_peak<Isa>(), packed_weights.bytes());
 }
 
 template <class Isa>
@@ -182,5 +180,6 @@ int main(int argc, char** argv) {
         std::printf("limit on %-12s int8 %6.1f Gop/s, float %6.1f Gop/s\n", isa.name, int8_peak<decltype(isa)>(),
                     f32_peak<decltype(isa)>());
     });
+    limits::print_reads();
     benchmark::RunSpecifiedBenchmarks();
 }

@@ -3,10 +3,15 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
+#include <map>
 #include <string_view>
 
-/// What this machine can do at most, measured: the instructions that multiply, on registers alone, written in assembly so that no
-/// compiler has a part in it. Benchmarks print their figures as shares of it. Zero where it is not known how to measure it.
+#include <pare/core/aligned.hpp>
+
+/// What this machine can do at most, measured: the instructions that multiply, on registers alone, and those that read memory,
+/// written in assembly so that no compiler has a part in it. Benchmarks print their figures as shares of it. Zero where it is not
+/// known how to measure it.
 namespace limits {
 
 /// The best of some rounds of a function, in seconds.
@@ -81,6 +86,40 @@ inline double f32_gflops(std::string_view isa) {
     return isa == "sse4_1" ? gflops(4, PARE_LIMIT(PARE_XMM_MUL_ADD)) : 0.0;
 }
 
+// Eight cache lines into eight registers.
+#if defined(__AVX512F__)
+#define PARE_READ_LINE(n) "vmovaps " #n "*64(%0), %%zmm" #n "\n"
+#elif defined(__AVX__)
+#define PARE_READ_LINE(n) "vmovaps " #n "*64(%0), %%ymm" #n "\nvmovaps " #n "*64+32(%0), %%ymm" #n "\n"
+#else
+#define PARE_READ_LINE(n)                                                                                                       \
+    "movaps " #n "*64(%0), %%xmm" #n "\nmovaps " #n "*64+16(%0), %%xmm" #n "\nmovaps " #n "*64+32(%0), %%xmm" #n "\nmovaps " #n \
+    "*64+48(%0), %%xmm" #n "\n"
+#endif
+
+/// 10^9 bytes per second, read again and again from so many: those of the smallest cache that holds them, or of the memory.
+inline double read_gbps(std::size_t bytes) {
+    static std::map<std::size_t, double> known;
+    bytes = pare::round_up(bytes, 512);
+    if (const auto found = known.find(bytes); found != known.end()) {
+        return found->second;
+    }
+    pare::aligned_array<char> data(bytes);
+    const std::size_t passes = 1 + (std::size_t{1} << 22) / bytes;
+    const double seconds = best_seconds([&] {
+        for (std::size_t pass = 0; pass < passes; ++pass) {
+            for (const char* line = data.data(); line != data.data() + bytes; line += 512) {
+                __asm__ volatile(PARE_READ_LINE(0) PARE_READ_LINE(1) PARE_READ_LINE(2) PARE_READ_LINE(3) PARE_READ_LINE(4)
+                                     PARE_READ_LINE(5) PARE_READ_LINE(6) PARE_READ_LINE(7)
+                                 :
+                                 : "r"(line)
+                                 : PARE_ALL_REGISTERS);
+            }
+        }
+    });
+    return known[bytes] = 1e-9 * static_cast<double>(bytes * passes) / seconds;
+}
+
 #else
 
 inline double int8_gops(std::string_view) {
@@ -89,8 +128,25 @@ inline double int8_gops(std::string_view) {
 inline double f32_gflops(std::string_view) {
     return 0.0;
 }
+inline double read_gbps(std::size_t) {
+    return 0.0;
+}
 
 #endif
+
+/// The least seconds for so many operations, `peak` 10^9 of them per second, that need each of so many bytes once. Zero: unknown.
+inline double least_seconds(double operations, double peak, std::size_t bytes) {
+    const double gbps = read_gbps(bytes);
+    return peak == 0.0 || gbps == 0.0 ? 0.0 : std::max(1e-9 * operations / peak, 1e-9 * static_cast<double>(bytes) / gbps);
+}
+
+/// A line about the memory of this machine, from the first level of its caches outwards.
+inline void print_reads() {
+    std::printf("limits of reads:");
+    for (const std::size_t kib : {16, 512, 8 * 1024, 256 * 1024}) {
+        std::printf(" %zu KiB %.0f GB/s%s", kib, read_gbps(kib * 1024), kib == 256 * 1024 ? "\n" : ",");
+    }
+}
 
 }  // namespace limits
 

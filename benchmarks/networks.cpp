@@ -1,5 +1,6 @@
-// Whole networks at batch 1 and 256, one thread, on every instruction set that this build has: the student of
-// examples/shrink_digits.cpp with float weights, with int8 weights, and both with nine of ten weights gone.
+// Whole networks, one thread, on every instruction set that this build has. At batch 1 and 256 the student of
+// examples/shrink_digits.cpp: with float weights, with int8 weights, and both with nine of ten weights gone. At batch 1 the small
+// networks. Counters: us per sample; limits, the share of what the registers and the reads of the weights allow, where it is known.
 
 #include <benchmark/benchmark.h>
 
@@ -9,6 +10,9 @@
 #include <vector>
 
 #include <pare/pare.hpp>
+
+#include "limits.hpp"
+#include "small_networks.hpp"
 
 namespace {
 
@@ -29,6 +33,22 @@ auto pruned_student() {
         }
     });
     return net;
+}
+
+/// What one sample costs at least.
+struct cost {
+    double operations = 0.0;  // two per weight that is stored
+    std::size_t bytes = 0;    // of weights and biases
+};
+template <class Model>
+cost cost_of(const Model& model) {
+    cost sum{0.0, summarize(model).bytes};
+    for_each_member(model, [&](const member_path&, const auto& member) {
+        if constexpr (requires { member.structure; }) {
+            sum.operations += 2.0 * static_cast<double>(member.values.size());
+        }
+    });
+    return sum;
 }
 
 template <class Isa, class Model>
@@ -59,10 +79,31 @@ void run_network(benchmark::State& state, const Model& model, std::size_t batch,
     }
     state.counters["us per sample"] = benchmark::Counter(
         static_cast<double>(batch) * 1e-6, benchmark::Counter::kIsIterationInvariantRate | benchmark::Counter::kInvert);
+    static const double int8_peak = limits::int8_gops(Isa::name), f32_peak = limits::f32_gflops(Isa::name);
+    const cost once = cost_of(model);
+    const double least =
+        limits::least_seconds(once.operations * static_cast<double>(batch), exact ? int8_peak : f32_peak, once.bytes);
+    if (least > 0.0) {
+        state.counters["limits"] = benchmark::Counter(least, benchmark::Counter::kIsIterationInvariantRate);
+    }
+}
+
+template <class Isa>
+void add_small(const char* name, auto model) {
+    const auto add = [&](const char* kind, bool exact, auto made) {
+        benchmark::RegisterBenchmark(sentence(kind, "_", name, "/", Isa::name, "/batch 1").c_str(), [made, exact](
+                                                                                                        benchmark::State& state) {
+            run_network<Isa>(state, made, 1, exact);
+        })->Unit(benchmark::kMicrosecond);
+    };
+    add("float", false, model);
+    add("int8", true, *quantize_dynamic(model));
 }
 
 template <class Isa>
 void add_isa() {
+    add_small<Isa>("64-64-64-64", networks::mlp());
+    add_small<Isa>("48-256-128-12", networks::robot_policy());
     for (const std::size_t batch : {1u, 256u}) {
         const std::string name = sentence("/", Isa::name, "/batch ", batch);
         const auto add = [&](const char* kind, bool exact, auto model) {
@@ -86,5 +127,6 @@ int main(int argc, char** argv) {
     if (benchmark::ReportUnrecognizedArguments(argc, argv)) {
         return 1;
     }
+    limits::print_reads();
     benchmark::RunSpecifiedBenchmarks();
 }

@@ -44,7 +44,17 @@ struct problem {
         for (std::size_t i = 0; i < w.values.size(); ++i) {
             w.values[i] = random.uniform(i + x.size(), -1.0f, 1.0f);
         }
+        for (std::size_t i = 0; i < bias.size(); ++i) {
+            bias[i] = random.uniform(i + x.size() + w.values.size(), -1.0f, 1.0f);
+        }
         wq = *quantize_weights(w, granularity::per_channel);
+    }
+    /// Of one layer of a network.
+    problem(std::size_t m, const weight_matrix<float, full>& weights, const float* biases)
+        : problem({m, weights.rows(), weights.columns()}) {
+        w = weights;
+        wq = *quantize_weights(w, granularity::per_channel);
+        std::copy(biases, biases + s.n, bias.begin());
     }
 
     /// The rows that are compared with plain loops: all would take longer than the measurement.
