@@ -134,7 +134,7 @@ void onnxruntime(task& t, std::vector<contender>& out) {
     }
     const auto w4 = std::make_shared<nibbles>();
     if (t.what == arithmetic::nibbles) {
-        *w4 = *pare::quantize_weights_in_groups<64>(t.layers[0].w);
+        *w4 = *pare::quantize_weights_in_groups<pare::qint4<64>>(t.layers[0].w);
     }
     graph g;
     std::string x = "x";

@@ -57,7 +57,7 @@ void pare_kernels(task& t, std::vector<contender>& out) {
         case arithmetic::dynamic: out.push_back(linear("pare", t, p.wq, dynamic_range{})); break;
         case arithmetic::f32: out.push_back(linear("pare", t, p.w, as_float{})); break;
         case arithmetic::nibbles:
-            out.push_back(linear("pare qint4<64>", t, *quantize_weights_in_groups<64>(p.w), dynamic_range{}));
+            out.push_back(linear("pare qint4<64>", t, *quantize_weights_in_groups<qint4<64>>(p.w), dynamic_range{}));
             out.push_back(linear("pare q4_0", t, *quantize_weights_to_blocks<pare::ggml::q4_0>(p.w), dynamic_range{}));
             out.push_back(linear("pare qint8", t, p.wq, dynamic_range{}));
             break;

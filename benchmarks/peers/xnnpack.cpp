@@ -98,7 +98,7 @@ void xnnpack(task& t, std::vector<contender>& out) {
     const auto weights = std::make_shared<std::vector<nibbles>>();
     for (std::size_t i = 0; i < t.layers.size(); ++i) {
         if (t.what == arithmetic::nibbles) {
-            weights->push_back(*pare::quantize_weights_in_groups<64>(t.layers[i].w));
+            weights->push_back(*pare::quantize_weights_in_groups<pare::qint4<64>>(t.layers[i].w));
         }
         if (!(t.what == arithmetic::f32       ? add_floats(t, i, *all)
               : t.what == arithmetic::dynamic ? add_dynamic(t, i, *all)
