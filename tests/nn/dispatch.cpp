@@ -93,6 +93,17 @@ TEST_CASE("integer weights: every instruction set of the table gives the bits of
     check_every_isa(*quantize_dynamic<qint4<128>>(network), 0.0f);
     check_every_isa(*quantize_dynamic(sparsify(thinned())), 0.0f);
     check_every_isa(*quantize_dynamic<ggml::q4_0>(initialized(sequential(dense<64, 70>(), relu()), he_normal{}, seed{3})), 0.0f);
+    const auto wide = initialized(sequential(dense<256, 40>(), relu()), he_normal{}, seed{3});
+    check_every_isa(*quantize_dynamic<ggml::q8_0>(wide), 0.0f);
+    check_every_isa(*quantize_dynamic<ggml::q4_K>(wide), 0.0f);
+    check_every_isa(*quantize_dynamic<qint4<64, float16>>(wide), 0.0f);
+}
+
+TEST_CASE("branches of layers that are not fused") {
+    check_every_isa(*quantize_dynamic(initialized(sequential(dense<20, 24>(), residual(sequential(gelu(), dense<24, 24>())),
+                                                             concat(dense<24, 5>(), relu())),
+                                                  he_normal{}, seed{5})),
+                    0.0f);
 }
 
 TEST_CASE("functions, fused or not, give the bits of isa::scalar") {

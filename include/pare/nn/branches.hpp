@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include <pare/kernels/elementwise.hpp>
+#include <pare/kernels/operation.hpp>
 #include <pare/nn/sequential.hpp>
 
 PARE_NAMESPACE_BEGIN
@@ -11,12 +12,14 @@ PARE_NAMESPACE_BEGIN
 /// Containers whose branches all see the same x and give outputs of one shape but for the last extent.
 namespace detail {
 
-/// dx += the part of it that another branch gives.
-template <class Isa, class Executor>
-void add_numbers(Executor& executor, std::size_t n, const float* terms, float* sums) {
-    kernels::transform<Isa>(
-        executor, n, sums, [](auto a, auto b) { return a + b; }, sums, terms);
-}
+/// sums += terms.
+struct add_numbers_operation {
+    template <class Isa, class Executor>
+    static void run(Executor& executor, std::size_t n, const float* terms, float* sums) {
+        kernels::transform<Isa>(
+            executor, n, sums, [](auto a, auto b) { return a + b; }, sums, terms);
+    }
+};
 
 /// Columns [first, first + columns) of rows that are `width` long, to rows of their own, or back.
 inline void copy_columns(std::size_t rows, std::size_t columns, const float* from, std::size_t from_width, float* to,
@@ -64,8 +67,8 @@ struct residual {
 
     template <class Context, std::size_t... X>
     void forward(Context& ctx, tensor_view<const float, X...> x, tensor_view<float, X...> y) const noexcept {
-        body.forward(ctx, x, output_of_body(x, y.data()));
-        detail::add_numbers<typename Context::isa>(ctx.executor, x.size(), x.data(), y.data());
+        forward_layer(body, ctx, x, output_of_body(x, y.data()));
+        kernels::call<detail::add_numbers_operation>(ctx, x.size(), x.data(), y.data());
     }
 
     template <std::size_t... N>
@@ -89,7 +92,7 @@ struct residual {
         const float* const inner = take_saved(saved, x.size()).data();
         pare::backward(body, ctx, x, output_of_body(x, inner), output_of_body(x, dy.data()), dx, gradient, saved);
         if (dx.data() != nullptr) {
-            detail::add_numbers<typename Context::isa>(ctx.executor, x.size(), dy.data(), dx.data());
+            kernels::call<detail::add_numbers_operation>(ctx, x.size(), dy.data(), dx.data());
         }
     }
 
@@ -205,7 +208,7 @@ struct branches {
         float* const out = inner.scratch.template take<float>(x.extent(0) * largest_output(sample_shape(x)));
         std::size_t first = 0;
         each(x, [&](auto i, const auto& layer, const auto& shape) {
-            layer.forward(inner, x, batch_of(out, x.extent(0), shape));
+            forward_layer(layer, inner, x, batch_of(out, x.extent(0), shape));
             put(inner, i == 0, out, last(shape), y, first);
         });
     }
@@ -260,7 +263,7 @@ struct branches {
             pare::backward(layer, inner, x, batch_of(out, batch, shape), batch_of(dout, batch, shape),
                            batch_of(d, batch, sample_shape(x)), own_gradient, own);
             if (i != 0 && dx.data() != nullptr) {
-                detail::add_numbers<typename Context::isa>(ctx.executor, x.size(), sum, dx.data());
+                kernels::call<detail::add_numbers_operation>(ctx, x.size(), sum, dx.data());
             }
         });
     }
@@ -339,7 +342,7 @@ private:
         } else if (is_first) {
             std::copy_n(out, y.size(), y.data());
         } else {
-            detail::add_numbers<typename Context::isa>(ctx.executor, y.size(), out, y.data());
+            kernels::call<detail::add_numbers_operation>(ctx, y.size(), out, y.data());
         }
     }
 };

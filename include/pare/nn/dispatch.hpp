@@ -5,6 +5,7 @@
 #include <pare/kernels/layer_norm.hpp>
 #include <pare/kernels/packed_dispatch.hpp>
 #include <pare/kernels/recurrent.hpp>
+#include <pare/nn/branches.hpp>
 #include <pare/nn/pool.hpp>
 #include <pare/nn/prepare.hpp>
 #include <pare/nn/relu.hpp>
@@ -33,7 +34,11 @@ using operations = kernels::joined<
     product_operations<weight_matrix<qint4<32>, full>, dynamic_range>,
     product_operations<weight_matrix<qint4<64>, full>, dynamic_range>,
     product_operations<weight_matrix<qint4<128>, full>, dynamic_range>,
-    product_operations<weight_matrix<ggml::q4_0, full>, dynamic_range>, product_operations<weight_matrix<float, csr>, as_float>,
+    product_operations<weight_matrix<qint4<64, float16>, full>, dynamic_range>,
+    product_operations<weight_matrix<ggml::q8_0, full>, dynamic_range>,
+    product_operations<weight_matrix<ggml::q4_0, full>, dynamic_range>,
+    product_operations<weight_matrix<ggml::q4_K, full>, dynamic_range>,
+    product_operations<weight_matrix<ggml::q6_K, full>, dynamic_range>, product_operations<weight_matrix<float, csr>, as_float>,
     product_operations<weight_matrix<float, csr32>, as_float>, product_operations<weight_matrix<qint8, csr>, dynamic_range>,
     product_operations<weight_matrix<qint8, csr32>, dynamic_range>, convolution_operations<weight_matrix<float, full>, as_float>,
     convolution_operations<weight_matrix<bfloat16, full>, as_float>,
@@ -54,7 +59,7 @@ using operations = kernels::joined<
         kernels::cell_operation<kernels::lstm_cell, false>, kernels::cell_operation<kernels::gru_cell, false>,
         kernels::cell_operation<kernels::rnn_cell<kernels::tanh_function>, false>,
         kernels::cell_operation<kernels::rnn_cell<kernels::relu_function>, false>, kernels::layer_norm_rows::operation,
-        kernels::attention_heads::operation, forward_operation<softmax>, forward_operation<log_softmax>,
+        kernels::attention_heads::operation, add_numbers_operation, forward_operation<softmax>, forward_operation<log_softmax>,
         forward_operation<pool_in_table<pool_kind::max, 1>>, forward_operation<pool_in_table<pool_kind::average, 1>>,
         forward_operation<pool_in_table<pool_kind::max, 2>>, forward_operation<pool_in_table<pool_kind::average, 2>>>>::type;
 
