@@ -100,7 +100,7 @@ function(pare_add_dispatch target)
       endif()
     endif()
     set(source "${CMAKE_BINARY_DIR}/pare_dispatch/${isa}.cpp") # one place, so that a compiler cache knows it again
-    file(GENERATE OUTPUT "${source}" CONTENT "#define PARE_DISPATCH_UNIT ${isa}\n#include <pare/nn/dispatch_unit.hpp>\n")
+    file(CONFIGURE OUTPUT "${source}" CONTENT "#define PARE_DISPATCH_UNIT ${isa}\n#include <pare/nn/dispatch_unit.hpp>\n" @ONLY)
     # Always optimized: a function that is not inlined would be a symbol, and slow. Warnings are for those who can mend them.
     if(MSVC AND NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang")
       set(options ${flags} /w)
