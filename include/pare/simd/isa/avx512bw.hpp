@@ -36,6 +36,14 @@ struct ops<isa::avx512bw> : xsimd_ops<xsimd::avx512bw> {
     using xsimd_ops<xsimd::avx512bw>::fma;
     PARE_INLINE static f32 fma(f32 a, f32 b, f32 c) noexcept { return f32(_mm512_fmadd_ps(a, b, c)); }
 
+    // What xsimd 8 selects integers with does not compile without optimization.
+    PARE_INLINE static f32 select_greater(i32 a, i32 b, f32 x, f32 y) noexcept {
+        return f32(_mm512_mask_blend_ps(_mm512_cmpgt_epi32_mask(a, b), y, x));
+    }
+    PARE_INLINE static f32 nan_to_zero(f32 x) noexcept {
+        return select_greater(bits(x) & set(std::int32_t{0x7fffffff}), set(std::int32_t{0x7f800000}), set(0.0f), x);
+    }
+
     // The unmasked intrinsics make GCC 12 warn of their undefined operand, which is not used.
     template <int N>
     PARE_INLINE static i32 shift_left(i32 x) noexcept {
