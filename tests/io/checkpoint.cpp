@@ -20,6 +20,13 @@ struct stop_at {
     void on_step_end(auto&, training_state& state) const { state.stop = state.stop || state.step == step; }
 };
 
+/// What too large a learning rate does.
+struct overflow {
+    void on_step_end(auto& model, training_state&) const {
+        trainable_values(std::get<3>(model.layers).weights)[0] = std::numeric_limits<float>::infinity();
+    }
+};
+
 /// A layer that draws random numbers in training, as dropout does, and keeps a buffer, as batch normalization does.
 struct noisy {
     buffer<float, 1> steps;
@@ -163,4 +170,38 @@ TEST_CASE("a checkpoint of another run, or one that is damaged, is an error, and
     std::remove(path.c_str());
     CHECK_THAT(fit(net, data, cross_entropy{}, adam{}, {.epochs = 1}, io::checkpoint("no-such-directory/" + path)).error().message,
                ContainsSubstring("expected a place that can be written"));
+}
+
+TEST_CASE("parameters that are not finite do not replace a good checkpoint") {
+    const auto data = quarters(300);
+    std::remove(path.c_str());
+    auto net = fresh_network();
+    REQUIRE(fit(net, data, cross_entropy{}, sgd{}, {.epochs = 1}, io::checkpoint(path)));
+    const auto good = io::read_file(path).value();
+    const io::checkpoint_options every_step{.every_epochs = 0, .every_steps = 1};
+    const auto report = fit(net, data, cross_entropy{}, sgd{}, {.epochs = 2}, overflow{}, io::checkpoint(path, every_step));
+    REQUIRE_FALSE(report);
+    CHECK(report.error().code == error_code::diverged);
+    CHECK(report.error().message == path +
+                                        ": expected finite numbers to save, found a parameter that is NaN or infinite, in "
+                                        "3.weight, after step 6; the file stays as it was");
+    CHECK((io::read_file(path).value() == good));
+    std::remove(path.c_str());
+}
+
+TEST_CASE("callbacks see where a run stands that is taken up again") {
+    const auto data = quarters(300);
+    std::remove(path.c_str());
+    std::string csv;
+    for (const std::size_t step : {14u, 1000u}) {
+        auto net = fresh_network();
+        REQUIRE(fit(net, data, cross_entropy{}, optimizer, options, csv_history([&](std::string_view text) { csv += text; }),
+                    stop_at{step}, io::checkpoint(path)));
+    }
+    std::remove(path.c_str());
+    std::string first_fields;  // of the lines
+    for (std::size_t begin = 0; begin < csv.size(); begin = csv.find('\n', begin) + 1) {
+        first_fields += csv.substr(begin, csv.find(',', begin) - begin) + " ";
+    }
+    CHECK(first_fields == "epoch 1 2 3 4 5 6 ");
 }

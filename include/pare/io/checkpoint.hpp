@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include <pare/io/model.hpp>
+#include <pare/nn/training.hpp>
 #include <pare/train/hooks.hpp>
 
 PARE_NAMESPACE_BEGIN
@@ -28,7 +29,7 @@ struct checkpoint_options {
 /// save() makes it, with training.* beside, and load() takes the model from it.
 ///
 /// Errors, with which fit fails: a file that cannot be read or written or is damaged, one of another model, optimizer, data set
-/// size, batch size or seed.
+/// size, batch size or seed; parameters that are not finite, with which the file stays as it was.
 template <class... Callbacks>
 class checkpoint {
 public:
@@ -80,6 +81,13 @@ public:
 private:
     template <class Model>
     void save(Model& model, training_state& state, std::size_t epoch, std::size_t step, std::size_t step_in_epoch) {
+        if (const auto name = parameter_not_finite(model); !name.empty()) {
+            state.problem =
+                error{error_code::diverged,
+                      sentence(path_, ": expected finite numbers to save, found a parameter that is NaN or infinite, in ", name,
+                               ", after step ", step, "; the file stays as it was")};
+            return;
+        }
         state_writer writer;
         training_state position = state;
         position.epoch = epoch;

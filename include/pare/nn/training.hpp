@@ -2,9 +2,11 @@
 #define PARE_NN_TRAINING_HPP
 
 #include <span>
+#include <string>
 
 #include <pare/nn/layer.hpp>
 #include <pare/nn/trainable.hpp>
+#include <pare/types/quantization.hpp>
 
 PARE_NAMESPACE_BEGIN
 
@@ -26,6 +28,24 @@ std::size_t parameter_count(const Layer& layer) noexcept {
         }
     });
     return count;
+}
+
+/// The name of the first trained parameter with a number that is NaN or infinite; empty where all are finite.
+template <class Layer>
+std::string parameter_not_finite(Layer& layer) {
+    std::string name;
+    for_each_member(layer, [&](const member_path& path, auto& member) {
+        if constexpr (trained_member<std::remove_reference_t<decltype(member)>>) {
+            bool finite = true;
+            for (const float value : trainable_values(member)) {
+                finite &= is_finite(value);
+            }
+            if (!finite && name.empty()) {
+                name = path.text();
+            }
+        }
+    });
+    return name;
 }
 
 template <class Layer, class Shape>

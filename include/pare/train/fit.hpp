@@ -69,14 +69,6 @@ void update(Executor& exec, const Optimizer& optimizer, std::span<float> w, cons
     });
 }
 
-inline bool all_finite(std::span<const float> values) noexcept {
-    bool finite = true;
-    for (const float value : values) {
-        finite &= is_finite(value);
-    }
-    return finite;
-}
-
 /// Whether a model can learn from a data set with this loss.
 template <class Data, class Loss, class Shape>
 std::optional<error> training_problem(const Data& data, const Loss& loss, const fit_options& options, const Shape& input,
@@ -136,7 +128,7 @@ result<fit_report> train(Model& model, const Data& data, const Loss& loss, const
     context<Isa, std::remove_reference_t<decltype(exec)>> ctx{exec, scratch.scratch()};
 
     training_state state;
-    const auto diverged = [&](const char* what) {
+    const auto diverged = [&](const std::string& what) {
         return error{error_code::diverged, sentence("fit: expected finite numbers, found ", what, " at step ", state.step,
                                                     " (epoch ", state.epoch, "); a smaller learning rate may help")};
     };
@@ -146,7 +138,7 @@ result<fit_report> train(Model& model, const Data& data, const Loss& loss, const
     state.batch_size = batch_size;
     state.shuffle_seed = options.shuffle_seed;
     state.slots = {slots.data(), slots.size()};
-    (call_on_fit_begin(extras, model, state), ...);
+    call_on_fit_begin_from_last(model, state, extras...);
     std::vector<std::span<float>> parameters;
     for_each_member(model, [&](const member_path&, auto& member) {
         if constexpr (trained_member<std::remove_reference_t<decltype(member)>>) {
@@ -196,8 +188,8 @@ result<fit_report> train(Model& model, const Data& data, const Loss& loss, const
             state.mean_loss = state.loss_sum / static_cast<double>(first + batch);
             (call_on_step_end(extras, model, state), ...);
         }
-        if (!state.problem && !std::ranges::all_of(parameters, all_finite)) {
-            state.problem = diverged("a parameter that is NaN or infinite");
+        if (const auto name = state.problem ? std::string() : parameter_not_finite(model); !name.empty()) {
+            state.problem = diverged(sentence("a parameter that is NaN or infinite, in ", name, ","));
         }
         if (state.problem || state.step_in_epoch < state.steps_per_epoch) {
             break;  // an epoch that was stopped has not ended
@@ -219,7 +211,8 @@ result<fit_report> train(Model& model, const Data& data, const Loss& loss, const
 /// Trains a model: for each mini-batch of the shuffled data forward, loss, backward and a step of the optimizer. `extras` are
 /// callbacks, and at most one executor, in any order; a callback has any of the functions
 ///
-///     on_fit_begin(model, training_state&)       before the first step
+///     on_fit_begin(model, training_state&)       before the first step, that of the last callback first: a checkpoint restores
+///                                                the run before the others look where it stands
 ///     on_step_begin(model, training_state&)      before the forward pass
 ///     on_step_end(model, training_state&)        after the update
 ///     on_epoch_end(model, training_state&)       of a whole epoch

@@ -54,6 +54,17 @@ PARE_CALLBACK_HOOK(on_epoch_end)
 PARE_CALLBACK_HOOK(on_fit_end)
 #undef PARE_CALLBACK_HOOK
 
+template <class Model, class... Callbacks>
+void call_on_fit_begin_from_last(Model& model, training_state& state, Callbacks&... callbacks) {
+    if constexpr (sizeof...(Callbacks) != 0) {
+        const auto call = [&](auto& first, auto&... rest) {
+            call_on_fit_begin_from_last(model, state, rest...);
+            call_on_fit_begin(first, model, state);
+        };
+        call(callbacks...);
+    }
+}
+
 /// Something that changes the inputs of a batch before the step: augment(x [batch, ...], random numbers of this step).
 template <class T, class X>
 concept augments = requires(const T& t, const X& x, const random_numbers& random) {
