@@ -60,6 +60,21 @@ struct stream {
     }
 };
 
+/// Labelled samples that are made when they are asked for: the fifth has `label`, of four classes.
+struct made_labels {
+    std::int32_t label;
+
+    static std::size_t size() { return 10; }
+    static std::size_t classes() { return 4; }
+    static extents<2> sample_shape() { return {}; }
+    void fetch(std::span<const std::size_t> indices, float* inputs, std::int32_t* l) const {
+        std::fill_n(inputs, 2 * indices.size(), 1.0f);
+        for (const std::size_t i : indices) {
+            *l++ = i == 4 ? label : 0;
+        }
+    }
+};
+
 }  // namespace
 
 TEST_CASE("top k counts labels among the greatest outputs, NaN as wrong") {
@@ -123,6 +138,36 @@ TEST_CASE("data may come out of a stream, and may fail to come") {
     REQUIRE_FALSE(dry);
     CHECK(dry.error().message == "stream: expected a sample 50, found the end");
     CHECK(evaluate(net, stream{50}, mean_loss(mean_squared_error{})).error().code == error_code::not_found);
+}
+
+TEST_CASE("classes and labels that no output stands for are errors") {
+    auto net = sequential(dense<2, 4>());
+    const auto forty = labeled_data<float, 2>::make("forty", {}, 40, aligned_array<float>(2), {39}).value();
+    CHECK(evaluate(net, forty, confusion_matrix(4)).error().message ==
+          "run_over: the model gives 4 outputs; the data has 40 classes");
+    CHECK(count_errors(net, forty).error().code == error_code::invalid_argument);
+    CHECK(evaluate(net, sums(3), mean_loss(mean_squared_error{})).error().message ==
+          "run_over: the model gives 4 outputs; a sample of the data has 2 targets");
+    for (const std::int32_t label : {-1, 4}) {
+        const auto expected = sentence("data set: expected labels below 4, found ", label, " at sample 4");
+        CHECK(evaluate(net, made_labels{label}, accuracy{}).error().message == expected);
+        CHECK(fit(net, made_labels{label}, cross_entropy{}, sgd{}, {.shuffle = false}).error().message == expected);
+    }
+    CHECK(evaluate(net, made_labels{3}, accuracy{}));
+}
+
+TEST_CASE("whatever counts errors takes outputs with NaN for wrong") {
+    auto net = sequential(dense<2, 4>());
+    auto& layer = std::get<0>(net.layers);
+    std::fill(layer.weights.values.begin(), layer.weights.values.end(), 0.0f);
+    for (const std::size_t where : {1u, 3u}) {  // not at the label, which is 0 and otherwise the greatest
+        std::fill(layer.bias.begin(), layer.bias.end(), 0.0f);
+        CHECK(*count_errors(net, made_labels{0}) == 0);
+        layer.bias.data()[where] = no_number;
+        CHECK(*count_errors(net, made_labels{0}) == 10);
+        CHECK(evaluate(net, made_labels{0}, accuracy{})->value() == 0.0);
+        CHECK(evaluate(net, made_labels{0}, confusion_matrix(4))->count(0, 4) == 10);
+    }
 }
 
 TEST_CASE("targets that do not fit are errors") {

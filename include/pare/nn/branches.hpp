@@ -164,12 +164,30 @@ struct branches_plan {
     }
 
 private:
+    /// Whether the first axes of two shapes have the same length, as far as the types know.
+    template <class A, class B>
+    static constexpr bool agree(const A&, const B&, std::size_t axes) noexcept {
+        for (std::size_t axis = 0; axis < axes; ++axis) {
+            const std::size_t a = A::static_extent(axis), b = B::static_extent(axis);
+            if (a != b && a != dyn && b != dyn) {
+                return false;
+            }
+        }
+        return true;
+    }
+
     template <std::size_t... E, class... Others>
     static constexpr auto join(const extents<E...>& first, const Others&... others) noexcept {
         constexpr std::size_t rank = sizeof...(E);
         static_assert(((Others::rank == rank) && ...), "pare: branches must give outputs with the same number of axes");
+        constexpr std::size_t shared = Join == branch_join::add ? rank : rank - 1;
+        static_assert((agree(extents<E...>{}, Others{}, shared) && ...),
+                      "pare: branches must give outputs of the same shape (concat: but for the last extent)");
+        for (std::size_t axis = 0; axis != shared; ++axis) {
+            PARE_ASSERT(((others[axis] == first[axis]) && ...), "axis %zu: a branch gives %zu, another does not", axis,
+                        first[axis]);
+        }
         if constexpr (Join == branch_join::add) {
-            PARE_ASSERT(((others.size() == first.size()) && ...), "a branch gives %zu numbers, another not as many", first.size());
             return first;
         } else {
             constexpr std::size_t lengths[] = {extents<E...>::static_extent(rank - 1), Others::static_extent(rank - 1)...};
@@ -196,7 +214,11 @@ struct branches {
 
     std::tuple<Layers...> layers;
 
-    explicit branches(Layers... l) : layers(std::move(l)...) {}
+    explicit branches(Layers... l) : layers(std::move(l)...) {
+        if constexpr (has_input_shape<decltype(plan())>) {
+            (void)plan().output_shape(plan().input_shape());  // shapes that disagree are found here
+        }
+    }
 
     constexpr auto plan() const {
         return std::apply([](const auto&... l) { return branches_plan<Join, decltype(l.plan())...>{{l.plan()...}}; }, layers);

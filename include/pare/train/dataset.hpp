@@ -195,19 +195,30 @@ struct target_batch {
 
 namespace detail {
 
-/// How the samples of a data set fail to be inputs of a model, if they do. `who` begins the sentence.
+/// How a data set does not fit a model of this input and so many outputs, if so: in the size of its samples, in having more classes
+/// than there are outputs or another number of targets. `who` begins the sentence.
 template <dataset Data, class Shape>
-std::optional<error> shape_problem(const char* who, const Data& data, const Shape& input) {
+std::optional<error> shape_problem(const char* who, const Data& data, const Shape& input, std::size_t outputs) {
     constexpr std::size_t given = static_size(std::remove_cvref_t<decltype(data.sample_shape())>{});
     constexpr std::size_t taken = static_size(Shape{});
     static_assert(given == taken || given == dyn || taken == dyn,
                   "pare: a sample of the data set must have as many numbers as the model has inputs");
-    if (data.sample_shape().size() == input.size()) {
-        return std::nullopt;
+    if (data.sample_shape().size() != input.size()) {
+        return error{error_code::invalid_argument,
+                     sentence(who, ": the model takes ", input.size(), " inputs; a sample of the data has ",
+                              data.sample_shape().size(), " numbers")};
     }
-    return error{error_code::invalid_argument,
-                 sentence(who, ": the model takes ", input.size(), " inputs; a sample of the data has ", data.sample_shape().size(),
-                          " numbers")};
+    if constexpr (labelled_dataset<Data>) {
+        if (data.classes() > outputs) {
+            return error{error_code::invalid_argument, sentence(who, ": the model gives ", outputs, " outputs; the data has ",
+                                                                std::size_t{data.classes()}, " classes")};
+        }
+    } else if (data.targets() != outputs) {
+        return error{error_code::invalid_argument,
+                     sentence(who, ": the model gives ", outputs, " outputs; a sample of the data has ",
+                              std::size_t{data.targets()}, " targets")};
+    }
+    return std::nullopt;
 }
 
 /// Memory for a batch of a data set, allocated once.
@@ -222,14 +233,23 @@ public:
 
     float* inputs() noexcept { return inputs_.data(); }
 
-    /// Fills the buffer with these samples.
+    /// Fills the buffer with these samples. Errors: those of the data set, labels that are none of its classes.
     std::optional<error> fetch(const Data& data, std::span<const std::size_t> indices) {
         if constexpr (std::is_void_v<decltype(data.fetch(indices, inputs_.data(), targets_.data()))>) {
             data.fetch(indices, inputs_.data(), targets_.data());
-            return std::nullopt;
-        } else {
-            return data.fetch(indices, inputs_.data(), targets_.data());
+        } else if (std::optional<error> problem = data.fetch(indices, inputs_.data(), targets_.data())) {
+            return problem;
         }
+        if constexpr (labelled_dataset<Data>) {
+            const std::size_t classes = data.classes();
+            for (std::size_t i = 0; i < indices.size(); ++i) {
+                if (targets_[i] < 0 || static_cast<std::size_t>(targets_[i]) >= classes) {
+                    return error{error_code::invalid_data, sentence("data set: expected labels below ", classes, ", found ",
+                                                                    targets_[i], " at sample ", indices[i])};
+                }
+            }
+        }
+        return std::nullopt;
     }
     /// What a loss is told of them.
     batch fetched(std::span<const std::size_t> indices) const noexcept {

@@ -7,19 +7,20 @@
 
 #include <pare/nn/freeze.hpp>
 #include <pare/nn/prepare.hpp>
-#include <pare/train/dataset.hpp>
+#include <pare/train/metrics.hpp>
 
 PARE_NAMESPACE_BEGIN
 
 /// Runs a prepared model over a data set and calls use(first index, batch, outputs [batch, outputs]) for each batch, in order; a
-/// batch is what losses are told: a minibatch or a target_batch. Errors: samples that do not fit the model, those of the data set.
+/// batch is what losses are told: a minibatch or a target_batch. Errors: samples, classes or targets that do not fit
+/// the model, those of the data set.
 template <class Isa, class Model, dataset Data, executor Executor, class Use>
 std::optional<error> run_over(const prepared<Isa, Model>& model, const Data& data, Executor& exec, const Use& use) {
     constexpr std::size_t batch_size = 256;
-    if (auto problem = detail::shape_problem("run_over", data, model.model().plan().input_shape())) {
+    const std::size_t outputs = model.output_size();
+    if (auto problem = detail::shape_problem("run_over", data, model.model().plan().input_shape(), outputs)) {
         return problem;
     }
-    const std::size_t outputs = model.output_size();
     detail::batch_buffer<Data> buffer(data, batch_size);
     aligned_array<float> y(batch_size * outputs);
     std::vector<std::size_t> indices(batch_size);
@@ -53,15 +54,14 @@ result<Metric> evaluate(const Model& model, const Data& data, Metric metric, Exe
     return and_then(prepare<Isa>(freeze(model)), [&](const auto& ready) { return evaluate(ready, data, std::move(metric), exec); });
 }
 
-/// How many samples a prepared model puts into the wrong class: the greatest output, the first of equals, is not at the label or is
-/// NaN. Errors: samples that do not fit the model.
+/// How many samples a prepared model puts into the wrong class: the greatest output, the first of equals, is not at the label, or
+/// one is NaN. Errors: samples that do not fit the model.
 template <class Isa, class Model, labelled_dataset Data, executor Executor = serial_executor>
 result<std::size_t> count_errors(const prepared<Isa, Model>& model, const Data& data, Executor&& exec = {}) {
     std::size_t errors = 0;
     auto problem = run_over(model, data, exec, [&](std::size_t, const minibatch& batch, auto y) {
         for (std::size_t i = 0; i < y.rows; ++i) {
-            const auto best = std::max_element(y.row(i), y.row(i) + y.columns) - y.row(i);
-            errors += best != batch.labels[i] || is_nan(y.row(i)[best]) ? 1u : 0u;
+            errors += detail::rank_of_label(y.row(i), y.columns, static_cast<std::size_t>(batch.labels[i])) != 0 ? 1u : 0u;
         }
     });
     return problem ? result<std::size_t>(*std::move(problem)) : result<std::size_t>(errors);

@@ -78,17 +78,8 @@ std::optional<error> training_problem(const Data& data, const Loss& loss, const 
                      sentence("fit: expected at least one sample and a batch size of at least 1, got ", std::size_t{data.size()},
                               " samples and a batch size of ", options.batch_size)};
     }
-    if (auto problem = shape_problem("fit", data, input)) {
+    if (auto problem = shape_problem("fit", data, input, outputs)) {
         return problem;
-    }
-    if constexpr (labelled_dataset<Data>) {
-        if (data.classes() > outputs) {
-            return error{error_code::invalid_argument, sentence("fit: the model gives ", outputs, " outputs; the data has ",
-                                                                std::size_t{data.classes()}, " classes")};
-        }
-    } else if (data.targets() != outputs) {
-        return error{error_code::invalid_argument, sentence("fit: the model gives ", outputs, " outputs; a sample of the data has ",
-                                                            std::size_t{data.targets()}, " targets")};
     }
     for (const float limit : {options.largest_gradient, options.largest_gradient_norm}) {
         if (!is_finite(limit) || limit < 0.0f) {

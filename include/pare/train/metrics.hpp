@@ -54,12 +54,11 @@ public:
         PARE_ASSERT(y.columns <= classes_, "a confusion matrix of %zu classes is given %zu outputs", classes_, y.columns);
         for (std::size_t i = 0; i < y.rows; ++i) {
             std::size_t best = 0;
-            bool nan = false;
             for (std::size_t j = 0; j < y.columns; ++j) {
-                nan = nan || is_nan(y(i, j));
                 best = y(i, j) > y(i, best) ? j : best;
             }
-            ++counts_[static_cast<std::size_t>(batch.labels[i]) * (classes_ + 1) + (nan ? classes_ : best)];
+            const bool found = detail::rank_of_label(y.row(i), y.columns, best) == 0;
+            ++counts_[static_cast<std::size_t>(batch.labels[i]) * (classes_ + 1) + (found ? best : classes_)];
         }
     }
 
