@@ -205,3 +205,28 @@ TEST_CASE("callbacks see where a run stands that is taken up again") {
     }
     CHECK(first_fields == "epoch 1 2 3 4 5 6 ");
 }
+
+TEST_CASE("best weights of another length are an error") {
+    const auto data = quarters(300);
+    std::remove(path.c_str());
+    auto net = fresh_network();
+    best_weights best;
+    REQUIRE(fit(net, data, cross_entropy{}, sgd{}, {.epochs = 1}, best, io::checkpoint(path, {}, best)));
+    for (const std::size_t count : {116u, 118u}) {  // it has 117 numbers
+        const auto file = io::safetensors::read(path).value();
+        std::vector<io::tensor_entry> tensors(file.tensors().begin(), file.tensors().end());
+        const std::vector<unsigned char> numbers(count * sizeof(float));
+        for (auto& t : tensors) {
+            if (t.name == "training.callbacks.0.numbers") {
+                t.shape = {count};
+                t.data = numbers;
+            }
+        }
+        REQUIRE_FALSE(io::write_file(path, io::safetensors_content(tensors, {})));
+        const auto report = fit(net, data, cross_entropy{}, sgd{}, {.epochs = 2}, best, io::checkpoint(path, {}, best));
+        REQUIRE_FALSE(report);
+        CHECK(report.error().message ==
+              path + sentence(": tensor \"training.callbacks.0.numbers\": expected F32 [117], found F32 [", count, "]"));
+    }
+    std::remove(path.c_str());
+}

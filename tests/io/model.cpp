@@ -93,6 +93,17 @@ TEST_CASE("names in a file may begin otherwise") {
     CHECK(load(other, path)->message == path + ": tensor \"0.weight\": expected F32 [32, 40], found no tensor of this name");
 }
 
+TEST_CASE("names that make two tensors one are an error, and a file that is there stays") {
+    const auto net = small_network();
+    REQUIRE_FALSE(save(net, path));
+    const auto good = io::read_file(path).value();
+    const auto problem = save(net, path, {{{"0.", "fc."}, {"2.", "fc."}}});
+    REQUIRE(problem);
+    CHECK(problem->message == "tensor \"fc.weight\": expected a name for each tensor, found two of this name");
+    CHECK((io::read_file(path).value() == good));
+    std::remove(path.c_str());
+}
+
 TEST_CASE("half floats load into floats") {
     auto layer = sequential(dense<2, 1>());
     const float16 w[2] = {float16(0.5f), float16(-3.0f)};

@@ -2,6 +2,7 @@
 #define PARE_IO_ARCHIVE_HPP
 
 #include <deque>
+#include <set>
 
 #include <pare/io/safetensors.hpp>
 
@@ -10,7 +11,7 @@ PARE_NAMESPACE_BEGIN
 /// What serialize(archive, name, storage&) calls, see io/model.hpp: one of these two.
 namespace io {
 
-/// Copies the tensors of a model.
+/// Copies the tensors of a model and remembers the first name that is given twice.
 class state_writer {
 public:
     static constexpr bool loading = false;
@@ -19,6 +20,10 @@ public:
     void array(const std::string& name, std::span<T, N> values, std::vector<std::size_t> shape, const Axes&... axes) {
         static_assert(safetensors_type<std::remove_const_t<T>> != nullptr,
                       "pare: safetensors files have no name for this type of numbers");
+        if (!names_.insert(name).second && !problem_) {
+            problem_ = error{error_code::invalid_argument,
+                             sentence("tensor \"", name, "\": expected a name for each tensor, found two of this name")};
+        }
         bytes& copy = copies_.emplace_back(values.size_bytes());
         for (std::size_t i = 0; i < values.size(); ++i) {
             std::size_t place = i;
@@ -31,11 +36,15 @@ public:
     void form(const std::string& name, std::string text) { metadata_.emplace_back(name, std::move(text)); }
 
     bytes content() const { return safetensors_content(tensors_, metadata_); }
+    /// Two tensors of one name, with which the content cannot be read.
+    const std::optional<error>& problem() const noexcept { return problem_; }
 
 private:
     std::vector<tensor_entry> tensors_;
     std::vector<std::pair<std::string, std::string>> metadata_;
     std::deque<bytes> copies_;
+    std::set<std::string> names_;
+    std::optional<error> problem_;
 };
 
 /// Fills the tensors of a model out of a file and remembers the first thing that does not fit.

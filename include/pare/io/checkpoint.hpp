@@ -24,9 +24,9 @@ struct checkpoint_options {
 ///     fit(net, data, cross_entropy{}, adam{}, {.epochs = 50}, patience, io::checkpoint("run.safetensors", {}, patience));
 ///
 /// It comes last in the list. Callbacks that remember something between epochs, early_stopping and best_weights, or any with
-/// serialize(archive, name), are given to it too, in any order that stays the same. A run that is stopped is saved on the way out;
-/// one that has finished is not run again. The file is replaced as a whole or not at all; it is a safetensors file of the model, as
-/// save() makes it, with training.* beside, and load() takes the model from it.
+/// serialize(archive, name) or serialize(archive, name, model), are given to it too, in any order that stays the same. A run that
+/// is stopped is saved on the way out; one that has finished is not run again. The file is replaced as a whole or not at all; it is
+/// a safetensors file of the model, as save() makes it, with training.* beside, and load() takes the model from it.
 ///
 /// Errors, with which fit fails: a file that cannot be read or written or is damaged, one of another model, optimizer, data set
 /// size, batch size or seed; parameters that are not finite, with which the file stays as it was.
@@ -95,7 +95,7 @@ private:
         position.step_in_epoch = step_in_epoch;
         position.loss_sum = step_in_epoch == 0 ? 0.0 : state.loss_sum;
         serialize(writer, model, position);
-        if (auto problem = write_file(path_, writer.content())) {
+        if (auto problem = writer.problem() ? writer.problem() : write_file(path_, writer.content())) {
             state.problem = std::move(problem);
         }
     }
@@ -113,8 +113,15 @@ private:
                                       state.validation_is_loss ? 1.0 : 0.0};
         archive.array("training.loss", std::span(loss), {loss.size()});
         std::size_t index = 0;
-        std::apply([&](auto&... callbacks) { (callbacks.serialize(archive, sentence("training.callbacks.", index++)), ...); },
-                   callbacks_);
+        const auto serialize_callback = [&](auto& callback) {
+            const std::string name = sentence("training.callbacks.", index++);
+            if constexpr (requires { callback.serialize(archive, name, model); }) {
+                callback.serialize(archive, name, model);
+            } else {
+                callback.serialize(archive, name);
+            }
+        };
+        std::apply([&](auto&... callbacks) { (serialize_callback(callbacks), ...); }, callbacks_);
         if constexpr (Archive::loading) {
             const auto text = [](const std::array<std::uint64_t, 3>& r) {
                 return sentence(r[0], " samples in batches of ", r[1], " and seed ", r[2]);

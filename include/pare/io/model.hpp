@@ -168,7 +168,8 @@ void serialize_members(Archive& archive, Model& model, const Names& names) {
 }  // namespace io
 
 /// Writes the parameters of a model, or of a result of one, to a safetensors file: PyTorch reads it where the weights are float. A
-/// file that is there is replaced as a whole or not at all. Errors: a place that cannot be written, and the error of the result.
+/// file that is there is replaced as a whole or not at all. Errors: a place that cannot be written, names that give two
+/// tensors one, and the error of the result.
 template <class Model>
 [[nodiscard]] std::optional<error> save(const Model& model, const std::string& path, const io::state_names& names = {}) {
     if constexpr (is_result<Model>) {
@@ -177,7 +178,7 @@ template <class Model>
         static_assert(has_members<Model>, "pare: save() takes a model; a prepared one cannot be saved: save what it was made from");
         io::state_writer writer;
         io::serialize_members(writer, const_cast<Model&>(model), names);
-        return io::write_file(path, writer.content());
+        return writer.problem() ? writer.problem() : io::write_file(path, writer.content());
     }
 }
 

@@ -211,6 +211,7 @@ result<npy_array<T>> read_npy(const std::string& path) {
 template <class T>
 [[nodiscard]] std::optional<error> write_npy(const std::string& path, std::span<const std::size_t> shape,
                                              std::span<const T> values) {
+    static_assert(npy_type<T> != nullptr, "pare: npy files hold float, double, float16 and integers of 8 to 64 bits");
     [[maybe_unused]] std::size_t product = 1;
     std::string text;
     for (const std::size_t extent : shape) {

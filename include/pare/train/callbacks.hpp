@@ -108,11 +108,10 @@ class best_weights {
 public:
     template <class Model>
     void on_fit_begin(Model& model, const training_state& state) {
-        if (state.step == 0) {
+        const std::size_t count = float_count(model);
+        if (state.step == 0 || numbers_.size() != count) {
             best_ = (std::numeric_limits<double>::max)();
         }
-        std::size_t count = 0;
-        for_each_float(model, [&](std::span<float> values) { count += values.size(); });
         numbers_.resize(count);
     }
     template <class Model>
@@ -136,13 +135,11 @@ public:
 
     double best() const noexcept { return best_; }
 
-    template <class Archive>
-    void serialize(Archive& archive, const std::string& name) {
-        if constexpr (Archive::loading) {
-            numbers_.resize(archive.length(name + ".numbers"));
-        }
-        archive.array(name + ".best", std::span(&best_, 1), {1});
+    template <class Archive, class Model>
+    void serialize(Archive& archive, const std::string& name, Model& model) {
+        numbers_.resize(float_count(model));
         archive.array(name + ".numbers", std::span(numbers_), {numbers_.size()});
+        archive.array(name + ".best", std::span(&best_, 1), {1});
     }
 
 private:
@@ -155,6 +152,13 @@ private:
                 f(std::span<float>(member.values()));
             }
         });
+    }
+
+    template <class Model>
+    static std::size_t float_count(Model& model) {
+        std::size_t count = 0;
+        for_each_float(model, [&](std::span<float> values) { count += values.size(); });
+        return count;
     }
 
     double best_ = (std::numeric_limits<double>::max)();
