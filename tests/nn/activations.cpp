@@ -88,6 +88,15 @@ TEST_CASE("NaN passes through every activation") {
                           gelu(), gelu_tanh(), softplus()));
 }
 
+TEST_CASE("gates of numbers far below zero are closed") {
+    for (const float x : {-105.0f, -1e36f, -3e38f}) {
+        CHECK(simd::ops<isa::native>::first(kernels::silu_function::value<isa::native>(simd::ops<isa::native>::set(x))) == 0.0f);
+        CHECK(simd::ops<isa::native>::first(kernels::gelu_tanh_function::value<isa::native>(simd::ops<isa::native>::set(x))) ==
+              0.0f);
+        CHECK(kernels::silu_function::value<isa::scalar>(x) == 0.0f);
+    }
+}
+
 TEST_CASE("activations are fused into the product before them, with the same bits") {
     const auto layer = initialized(dense<33, 50>(), he_normal{}, seed{1});
     const auto plain = prepare<isa::native>(sequential(layer));

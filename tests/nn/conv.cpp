@@ -8,6 +8,7 @@
 #include <pare/prune/sparsify.hpp>
 #include <pare/quantize/bfloat16.hpp>
 #include <pare/quantize/dynamic.hpp>
+#include <pare/quantize/weights_only.hpp>
 #include <pare/train/initialize.hpp>
 
 #include "../catch.hpp"
@@ -229,6 +230,34 @@ TEST_CASE("prepare folds batch norms, leaves dropout out, and gives what the lay
     CHECK(furthest(outputs(*quantize_dynamic(fold_batch_norm(net)), x), y) < 0.1);
 }
 
+/// The floats that weights of four bits stand for.
+template <class Model>
+static auto real_weights(const Model& model) {
+    return map_weights(model, [](const member_path&, const auto& w, auto) {
+        weight_matrix<float, full> real(w.rows(), w.columns());
+        for (std::size_t i = 0; i < real.values.size(); ++i) {
+            real.values[i] = w.real(i / w.columns(), i);
+        }
+        return mapped_weights<weight_matrix<float, full>, as_float>{std::move(real), {}};
+    });
+}
+
+TEST_CASE("every storage of weights convolves in groups, and says what that costs") {
+    const auto net = initialized(sequential(input<7, 5, 6>(), conv2d<6, 9, 3, conv_options{.padding = 1, .groups = 3}>(), relu()),
+                                 he_normal{}, seed{4});
+    std::vector<float> x(2 * 7 * 5 * 6);
+    const random_numbers random(seed{5}, 0);
+    for (std::size_t i = 0; i < x.size(); ++i) {
+        x[i] = random.uniform(i, -1.0f, 1.0f);
+    }
+    const auto y = outputs(net, x);
+    CHECK(furthest(outputs(*quantize_dynamic(net), x), y) < 0.05);
+    CHECK(furthest(outputs(*sparsify(net), x), y) < 1e-5);
+    const auto four_bits = *quantize_weights_only<qint4<16>>(net);
+    CHECK(furthest(outputs(four_bits, x), outputs(real_weights(four_bits), x)) < 1e-5);
+    CHECK(describe(prepare<isa::native>(four_bits)).find("all outputs for each of 3 groups") != std::string::npos);
+}
+
 TEST_CASE("every storage of weights convolves") {
     const auto net = fold_batch_norm(small_network());
     const auto x = some_images(2);
@@ -237,13 +266,7 @@ TEST_CASE("every storage of weights convolves") {
     CHECK(furthest(outputs(*quantize_dynamic(net), x), y) < 0.1);
     // Four bits are coarse: compared with the floats that they stand for.
     const auto four_bits = *quantize_dynamic<qint4<32>>(net);
-    const auto meant = map_weights(four_bits, [](const member_path&, const auto& w, auto) {
-        weight_matrix<float, full> real(w.rows(), w.columns());
-        for (std::size_t i = 0; i < real.values.size(); ++i) {
-            real.values[i] = w.real(i / w.columns(), i);
-        }
-        return mapped_weights<weight_matrix<float, full>, as_float>{std::move(real), {}};
-    });
+    const auto meant = real_weights(four_bits);
     CHECK(furthest(outputs(four_bits, x), outputs(meant, x)) < 0.1);
     CHECK(furthest(outputs(*sparsify(net), x), y) < 1e-5);
     CHECK(furthest(outputs(*quantize_dynamic(sparsify(net)), x), y) < 0.1);

@@ -110,6 +110,7 @@ TEST_CASE("functions at infinities, zeros and beyond their range") {
     CHECK(at(tanh_of, -0.0f) == 0.0f);
     CHECK(at(log_of, infinity) == infinity);
     CHECK(at(log_of, 0.0f) == -infinity);
+    CHECK(at(log_of, -0.0f) == -infinity);
     CHECK(at(log_of, 1.0f) == 0.0f);
     CHECK(at(log1p_of, 0.0f) == 0.0f);
 }

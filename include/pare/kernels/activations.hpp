@@ -1,6 +1,8 @@
 #ifndef PARE_KERNELS_ACTIVATIONS_HPP
 #define PARE_KERNELS_ACTIVATIONS_HPP
 
+#include <bit>
+
 #include <pare/kernels/epilogue.hpp>
 #include <pare/simd/math.hpp>
 
@@ -32,6 +34,16 @@ template <class Isa>
 PARE_INLINE vector<Isa> clamp(vector<Isa> x, float low, float high) noexcept {
     using V = simd::ops<Isa>;
     return simd::rounded<Isa>::keep_nan(x, V::minimum(V::maximum(x, V::set(low)), V::set(high)));
+}
+
+/// x * gate, where a gate of a negative x beyond -104 is 0: sigmoid ends at the least normal number, not there.
+template <class Isa>
+PARE_INLINE vector<Isa> gated(vector<Isa> x, vector<Isa> gate) noexcept {
+    using V = simd::ops<Isa>;
+    constexpr auto limit = std::bit_cast<std::int32_t>(-104.0f);  // negative floats order downwards as unsigned integers
+    const auto y = simd::rounded<Isa>::multiply(x, gate);
+    const auto kept = V::select_greater(V::bits(x), V::set(limit), V::set(0.0f), y);
+    return simd::rounded<Isa>::keep_nan(x, V::select_greater(V::set(std::int32_t{0}), V::bits(x), kept, y));
 }
 
 }  // namespace detail
@@ -149,7 +161,7 @@ struct silu_function {
 
     template <class Isa>
     PARE_INLINE static auto value(detail::vector<Isa> x) noexcept {
-        return simd::rounded<Isa>::multiply(x, simd::sigmoid<Isa>(x));
+        return detail::gated<Isa>(x, simd::sigmoid<Isa>(x));
     }
     template <class Isa>
     PARE_INLINE static auto slope(detail::vector<Isa> x, detail::vector<Isa> y) noexcept {
@@ -189,7 +201,7 @@ struct gelu_tanh_function {
 
     template <class Isa>
     PARE_INLINE static auto value(detail::vector<Isa> x) noexcept {
-        return simd::rounded<Isa>::multiply(x, gate<Isa>(x));
+        return detail::gated<Isa>(x, gate<Isa>(x));
     }
     template <class Isa>
     PARE_INLINE static auto slope(detail::vector<Isa> x, detail::vector<Isa> y) noexcept {

@@ -1,6 +1,8 @@
 #ifndef PARE_KERNELS_CONV_GRADIENT_HPP
 #define PARE_KERNELS_CONV_GRADIENT_HPP
 
+#include <algorithm>
+
 #include <pare/kernels/conv.hpp>
 #include <pare/kernels/slices.hpp>
 
@@ -34,7 +36,9 @@ PARE_INLINE void for_each_run(const convolution& s, std::size_t pixel, std::size
             const std::size_t before = left < s.padding_width ? (std::min)(s.padding_width - left, s.kernel_width) : 0;
             const std::size_t end = left < right ? (std::max)((std::min)(right - left, s.kernel_width), before) : before;
             outside(column, before * channels);
-            inside(column + before * channels, (row + left + before - s.padding_width) * channels, (end - before) * channels);
+            if (end > before) {
+                inside(column + before * channels, (row + left + before - s.padding_width) * channels, (end - before) * channels);
+            }
             outside(column + end * channels, (s.kernel_width - end) * channels);
             column += s.kernel_width * channels;
         } else {

@@ -352,7 +352,7 @@ private:
                             interleave_rows(in, taps, row + offset(i * group_rows), column + offset(t * taps.step_width), columns,
                                             panel, cells + (i - g) * seen.group_stride);
                         }
-                        add_all(seen, s, taps, {b, groups, steps, group_size, steps_size, w.column_sums + first}, pixels, vectors,
+                        add_all(seen, s, taps, {b, groups, steps, group_size, steps_size, w.column_sums != nullptr ? w.column_sums + first : nullptr}, pixels, vectors,
                                 correction<A>(), g + t != 0, sums, stride);
                     }
                 }

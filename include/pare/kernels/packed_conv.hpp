@@ -1,6 +1,8 @@
 #ifndef PARE_KERNELS_PACKED_CONV_HPP
 #define PARE_KERNELS_PACKED_CONV_HPP
 
+#include <algorithm>
+
 #include <pare/core/context.hpp>
 #include <pare/kernels/conv_gradient.hpp>
 #include <pare/kernels/packed_full.hpp>
@@ -14,27 +16,28 @@ PARE_NAMESPACE_BEGIN
 ///     void convolve(Activations, executor, arena, convolution, image, output, stages...)
 ///
 /// The general one writes down what pixels see, some of them at a time, and multiplies these rows: any storage that multiplies rows
-/// convolves. Activations are quantized per row, which is per output pixel. One group only.
+/// convolves. Activations are quantized per row, which is per output pixel. In several groups, each multiplies by all weights and
+/// keeps its own outputs, which is as much slower as there are groups.
 template <class Weights, class Isa>
 class packed_convolution {
     using matrix = packed<Weights, Isa>;
 
 public:
-    packed_convolution(const Weights& w, [[maybe_unused]] const kernels::convolution& s) : matrix_(w) {
-        PARE_ASSERT(s.groups == 1,
-                    "a convolution in %zu groups; float, bfloat16 and qint8 weights that are stored in full have kernels for it",
-                    s.groups);
-    }
+    packed_convolution(const Weights& w, const kernels::convolution& s) : matrix_(w), groups_(s.groups) {}
 
     std::size_t rows() const noexcept { return matrix_.rows(); }
     std::size_t columns() const noexcept { return matrix_.columns(); }
     std::size_t bytes() const noexcept { return matrix_.bytes(); }
-    std::string describe() const { return matrix_.describe() + " on copied patches"; }
+    std::string describe() const {
+        return matrix_.describe() + " on copied patches" +
+               (groups_ == 1 ? std::string() : sentence(", all outputs for each of ", groups_, " groups"));
+    }
 
     template <class Activations>
     static constexpr std::size_t scratch_bytes(Activations a,
                                                const kernels::convolution& s) noexcept requires multiplies<matrix, Activations> {
         return scratch_bytes_of<float>(kernels::patch_rows(s) * s.kernel_size()) +
+               (s.groups == 1 ? 0 : scratch_bytes_of<float>(kernels::patch_rows(s) * s.outputs)) +
                matrix::scratch_bytes(a, kernels::patch_rows(s), s.outputs, s.kernel_size());
     }
 
@@ -43,17 +46,26 @@ public:
                   Stages... stages) const noexcept {
         const std::size_t most = kernels::patch_rows(s);
         float* const patches = scratch.take<float>(most * s.kernel_size());
+        float* const all = s.groups == 1 ? nullptr : scratch.take<float>(most * s.outputs);
+        const std::size_t columns = s.outputs / s.groups;
         context<Isa, Executor> ctx{executor, scratch};
         for (std::size_t first = 0; first < s.output_pixels(); first += most) {
             const std::size_t pixels = (std::min)(most, s.output_pixels() - first);
-            kernels::copy_patches<Isa>(s, x, 0, first, pixels, patches);
-            matrix_.multiply(a, ctx, matrix_view<const float>(patches, pixels, s.kernel_size()),
-                             matrix_view<float>(y + first * s.outputs, pixels, s.outputs), stages...);
+            float* const out = y + first * s.outputs;
+            for (std::size_t g = 0; g < s.groups; ++g) {
+                kernels::copy_patches<Isa>(s, x, g, first, pixels, patches);
+                matrix_.multiply(a, ctx, matrix_view<const float>(patches, pixels, s.kernel_size()),
+                                 matrix_view<float>(s.groups == 1 ? out : all, pixels, s.outputs), stages...);
+                for (std::size_t p = 0; s.groups != 1 && p < pixels; ++p) {
+                    std::copy_n(all + p * s.outputs + g * columns, columns, out + p * s.outputs + g * columns);
+                }
+            }
         }
     }
 
 private:
     matrix matrix_;
+    std::size_t groups_;
 };
 
 namespace kernels {
@@ -94,7 +106,9 @@ public:
     std::size_t rows() const noexcept { return rows_; }
     std::size_t columns() const noexcept { return columns_; }
     std::size_t bytes() const noexcept { return values_.size() * sizeof(Element); }
-    std::string describe() const { return sentence(detail::element_storage<Element>::name, " full, ", kernel_name, " on ", Isa::name); }
+    std::string describe() const {
+        return sentence(detail::element_storage<Element>::name, " full, ", kernel_name, " on ", Isa::name);
+    }
 
     static constexpr std::size_t scratch_bytes(as_float, const kernels::convolution& s) noexcept {
         return kernels::conv2d_f32_scratch_bytes(s);

@@ -1,6 +1,7 @@
 #ifndef PARE_KERNELS_POOL_HPP
 #define PARE_KERNELS_POOL_HPP
 
+#include <algorithm>
 #include <limits>
 
 #include <pare/kernels/conv.hpp>

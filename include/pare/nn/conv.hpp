@@ -1,6 +1,8 @@
 #ifndef PARE_NN_CONV_HPP
 #define PARE_NN_CONV_HPP
 
+#include <algorithm>
+
 #include <pare/kernels/packed_conv.hpp>
 #include <pare/nn/training.hpp>
 #include <pare/nn/window.hpp>
@@ -126,6 +128,10 @@ struct convolution_layer {
         using input_gradient = kernels::conv2d_input_gradient<isa>;
         using weight_gradient = kernels::conv2d_weight_gradient<isa>;
         const kernels::convolution s = shape_of(x);
+        if (x.extent(0) == 0) {
+            std::fill(gradient.begin(), gradient.end(), 0.0f);
+            return;
+        }
         const std::size_t batch = x.extent(0), slices = gradient_slices(batch), stride = saved_piece(gradient.size());
         const std::size_t x_size = x.size() / batch, y_size = dy.size() / batch, weight_count = s.outputs * s.kernel_size();
         arena scratch = ctx.scratch;

@@ -1,6 +1,7 @@
 #ifndef PARE_SIMD_DISPATCH_HPP
 #define PARE_SIMD_DISPATCH_HPP
 
+#include <concepts>
 #include <cstdlib>
 #include <string>
 #include <string_view>

@@ -162,7 +162,10 @@ PARE_INLINE typename ops<Isa>::f32 log(typename ops<Isa>::f32 x) noexcept {
     const auto finite = V::select_greater(infinity, V::bits(x), y, x);
     const auto positive =
         V::select_greater(V::bits(x), V::set(std::int32_t{0x007fffff}), finite, V::from_bits(infinity ^ V::set(R::sign_bit)));
-    return V::select_greater(V::set(std::int32_t{0}), V::bits(x), V::from_bits(V::set(std::int32_t{0x7fc00000})), positive);
+    // As integers, -0 is the least of all.
+    const auto negative =
+        V::select_greater(V::bits(x), V::set(R::sign_bit), V::from_bits(V::set(std::int32_t{0x7fc00000})), positive);
+    return V::select_greater(V::set(std::int32_t{0}), V::bits(x), negative, positive);
 }
 
 /// log(1 + x) for x in [0, 1].

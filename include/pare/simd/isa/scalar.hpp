@@ -57,7 +57,7 @@ struct ops<isa::scalar> {
     PARE_INLINE static f32 fma(f32 a, f32 b, f32 c) noexcept { return pare::opaque(a * b) + c; }
     PARE_INLINE static i32 fma(i32 a, i32 b, i32 c) noexcept { return a * b + c; }
     PARE_INLINE static f32 minimum(f32 a, f32 b) noexcept { return a < b ? a : b; }
-    PARE_INLINE static f32 maximum(f32 a, f32 b) noexcept { return a > b ? a : b; }
+    PARE_INLINE static f32 maximum(f32 a, f32 b) noexcept { return (bits(b) & 0x7fffffff) > 0x7f800000 || !(a > b) ? b : a; }
     PARE_INLINE static i32 maximum(i32 a, i32 b) noexcept { return a > b ? a : b; }
     PARE_INLINE static f32 where_positive(f32 x, f32 y) noexcept { return x > 0.0f ? y : 0.0f; }
     PARE_INLINE static f32 where_equal(f32 a, f32 b, f32 x, f32 y) noexcept { return a == b ? x : y; }
