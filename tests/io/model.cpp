@@ -153,7 +153,14 @@ TEST_CASE("storages of other forms, damaged structures and scales are errors") {
     auto quantized = *quantize_dynamic(net);
     std::get<0>(quantized.layers).weights.scales[3] = 0.0f;
     REQUIRE_FALSE(save(quantized, path));
-    CHECK(load(quantized, path)->message == path + ": tensor \"0.weight.scale\": expected numbers above 0, found 0");
+    CHECK(load(quantized, path)->message == path + ": tensor \"0.weight.scale\": expected numbers from 2^-60 to 2^62, found 0");
+    std::get<0>(quantized.layers).weights.scales[3] = 3e38f;
+    REQUIRE_FALSE(save(quantized, path));
+    CHECK_THAT(load(quantized, path)->message, ContainsSubstring("expected numbers from 2^-60 to 2^62"));
+    auto blocks = *quantize_dynamic<ggml::q8_0>(sequential(dense<32, 4>()));
+    std::get<0>(blocks.layers).weights.values[2].d.bits = 0x7c00;
+    REQUIRE_FALSE(save(blocks, path));
+    CHECK_THAT(load(blocks, path)->message, ContainsSubstring("\"0.weight\": expected finite scales, found an infinity or NaN"));
 
     auto sparse = *sparsify(net);
     const std::vector<std::pair<std::string, std::string>> metadata = {{"0.weight", "float csr, 1 x 4"}};

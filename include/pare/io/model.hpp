@@ -64,8 +64,8 @@ void serialize_scales(Archive& archive, const std::string& name, weight_matrix<E
             }
         }
         for (const float s : w.scales) {
-            if (!archive.failed() && !(is_finite(s) && s > 0.0f)) {
-                archive.fail(scale, "numbers above 0", sentence(s));
+            if (!archive.failed() && !(is_finite(s) && s >= smallest_scale && s <= largest_range)) {
+                archive.fail(scale, "numbers from 2^-60 to 2^62", sentence(s));
             }
         }
     }
@@ -90,6 +90,13 @@ void serialize(Archive& archive, const std::string& name, weight_matrix<Element,
         } else {
             archive.array(name, std::span(reinterpret_cast<std::uint8_t*>(w.values.data()), w.values.size() * sizeof(storage)),
                           {w.rows(), row * sizeof(storage)});
+            if constexpr (Archive::loading && requires { w.values[0].is_finite(); }) {
+                for (const storage& block : w.values) {
+                    if (!archive.failed() && !block.is_finite()) {
+                        archive.fail(name, "finite scales", "an infinity or NaN");
+                    }
+                }
+            }
         }
         detail::serialize_scales(archive, name, w);
     }
