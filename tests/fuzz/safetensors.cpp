@@ -1,4 +1,4 @@
-// Any bytes: as a safetensors file, and as the parameters of a model with every kind of storage.
+// Any bytes: as a safetensors file, and as the parameters of a model of float, sparse and 4-bit weights.
 
 #include <cstdlib>
 

@@ -36,6 +36,10 @@ std::vector<T> golden_numbers(const nlohmann::json& c, const std::string& name) 
     return c["tensors"][name]["data"].get<std::vector<T>>();
 }
 
+/// Checks a case of layers.json where one of the layers of the function's file is what it asks for; else false.
+bool check_image_case(const nlohmann::json& c);     // layers_conv.cpp
+bool check_sequence_case(const nlohmann::json& c);  // layers_recurrent.cpp
+
 template <class Range>
 void check_close(const Range& found, const std::vector<float>& expected, double relative, double absolute) {
     REQUIRE(found.size() == expected.size());

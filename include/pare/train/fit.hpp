@@ -31,7 +31,8 @@ struct fit_report {
     double mean_loss = 0.0;  // of the last epoch
 };
 
-/// The memory of a training run, in bytes: all that fit() allocates but for the order of the samples, and the model itself.
+/// The memory of a training run, in bytes: the model and what fit() allocates for its numbers. Besides, there are the order of the
+/// samples, labels or targets of one batch, the norms of clipped gradients, and what callbacks and optimizers keep.
 struct training_memory {
     std::size_t parameters = 0;   // of the model
     std::size_t gradient = 0;     // as large
@@ -220,15 +221,20 @@ result<fit_report> fit(Model& model, const Data& data, const Loss& loss, const O
     using images = decltype(batch_of(static_cast<float*>(nullptr), 0, data.sample_shape()));
     constexpr bool trainable = is_trainable<Model>;
     constexpr bool known = (detail::is_extra<std::remove_reference_t<Extras>, Model, images> && ...);
+    constexpr bool optimizes = requires(const Optimizer& o, const float* gradient) {
+        o.template update<Isa>(std::size_t{}, static_cast<float*>(nullptr), gradient,
+                               std::declval<std::array<float*, Optimizer::slots>&>(), std::size_t{});
+    };
     constexpr bool fits = requires(const batch& b) {
         loss(matrix_view<const float>(), b, matrix_view<float>());
     };
+    static_assert(optimizes, "pare: fit(model, data, loss, optimizer, options, ...): the fourth argument is not an optimizer");
     static_assert(trainable, "pare: fit() trains float weights; this storage cannot be trained");
     static_assert(known,
                   "pare: fit() takes executors and callbacks; a callback has at least one of on_step_begin, on_step_end, "
                   "on_epoch_end, on_fit_end, on_fit_begin, augment");
-    static_assert(fits, "pare: this loss takes labels and the data has targets, or the other way round");
-    if constexpr (trainable && known && fits) {
+    static_assert(fits || !optimizes, "pare: this loss takes labels and the data has targets, or the other way round");
+    if constexpr (optimizes && trainable && known && fits) {
         return detail::train<Isa>(model, data, loss, optimizer, options, extras...);
     } else {
         return error{};
