@@ -5,7 +5,8 @@ static int failures = 0;
 
 #include <pare/nn/branches.hpp>
 #include <pare/nn/conv.hpp>
-#include <pare/nn/dense.hpp>
+#include <pare/nn/conv_transpose.hpp>
+#include <pare/nn/pool.hpp>
 
 #include "../catch.hpp"
 
@@ -30,4 +31,20 @@ TEST_CASE("branches of run-time extents that disagree are the caller's bug") {
     CHECK(failures_of(concat(conv(1, 2, 3), conv(1, 8, 5)), image) == 2);              // height and width
     CHECK(failures_of(parallel(conv(1, 2, 3), conv(1, 3, 3)), image) == 1);            // channels
     CHECK(failures_of(parallel(conv(1, 2, {1, 3}), conv(1, 2, {3, 1})), image) == 2);  // as many numbers
+}
+
+TEST_CASE("padding that takes away the output of a transposed convolution is the caller's bug") {
+    using layer = conv_transpose2d<dyn, dyn, dyn>;
+    const extents<dyn, dyn, dyn> image(2, 2, 1);
+    CHECK(failures_of(layer(1, 1, 2, {.padding = 1}), image) == 0);
+    CHECK(failures_of(layer(1, 1, 3, {.padding = 2}), image) == 1);
+}
+
+TEST_CASE("padding above half of a pool's kernel is the caller's bug") {
+    failures = 0;
+    (void)max_pool2d<dyn>(3, {.padding = 1});
+    CHECK(failures == 0);
+    (void)max_pool2d<dyn>(3, {.padding = 2});
+    (void)average_pool2d<dyn>(size2d(4, 2), {.padding = 2});
+    CHECK(failures == 2);
 }

@@ -50,15 +50,21 @@ PARE_INLINE void store_count(float* p, Vector v, std::size_t count) noexcept {
 
 }  // namespace detail
 
-/// The greatest number of each window; x finite.
+/// The greatest number of each window: NaN where one is, -inf where it sees only the border.
 template <class Isa>
 PARE_FLATTEN PARE_NOINLINE void max_pool(const convolution& s, const float* x, float* y) noexcept {
     using V = simd::ops<Isa>;
     detail::for_each_pooled<Isa>(s, [&](std::size_t oy, std::size_t ox, std::size_t c, std::size_t count, std::size_t out) {
-        auto greatest = V::set(-(std::numeric_limits<float>::max)());
-        detail::for_each_pixel(s, oy, ox,
-                               [&](std::size_t at) { greatest = V::maximum(greatest, load_first<Isa>(x + at + c, count)); });
-        detail::store_count<Isa>(y + out, greatest, count);
+        // Magnitudes above that of infinity are NaN: found in integers, for -ffast-math and whatever maximum() makes of NaN.
+        const auto infinity = V::set(std::int32_t{0x7f800000});
+        auto magnitude = V::set(std::int32_t{0});
+        auto greatest = V::from_bits(V::set((std::numeric_limits<std::int32_t>::min)() | 0x7f800000));
+        detail::for_each_pixel(s, oy, ox, [&](std::size_t at) {
+            const auto v = load_first<Isa>(x + at + c, count);
+            greatest = V::maximum(greatest, v);
+            magnitude = V::maximum(magnitude, V::bits(v) & V::set(std::int32_t{0x7fffffff}));
+        });
+        detail::store_count<Isa>(y + out, V::select_greater(magnitude, infinity, V::from_bits(magnitude), greatest), count);
     });
 }
 

@@ -14,9 +14,11 @@ struct conv_transpose_plan {
     extents<Out> outputs;
     Window window;
 
+    /// 0 where the padding takes away all of the output.
     static constexpr std::size_t enlarged(std::size_t length, std::size_t stride, std::size_t padding, std::size_t dilation,
                                           std::size_t kernel) noexcept {
-        return (length - 1) * stride + dilation * (kernel - 1) + 1 - 2 * padding;
+        const std::size_t whole = (length - 1) * stride + dilation * (kernel - 1) + 1;
+        return whole > 2 * padding ? whole - 2 * padding : 0;
     }
 
     /// The convolution that it is the transpose of: from its outputs, of which `input` says the size, to its inputs.
@@ -39,9 +41,14 @@ struct conv_transpose_plan {
         PARE_ASSERT(input[2] == inputs[0], "a transposed convolution of %zu channels is given %zu", inputs[0], input[2]);
         if constexpr (is_static && n[0] != dyn && n[1] != dyn) {
             constexpr kernels::convolution s = conv_transpose_plan{}.transposed({n[0], n[1]});
+            static_assert(s.height != 0 && s.width != 0,
+                          "pare: the padding of a transposed convolution must leave something of its output");
             return extents<s.height, s.width, Out>();
         } else {
             const kernels::convolution s = transposed({input[0], input[1]});
+            PARE_ASSERT(s.height != 0 && s.width != 0,
+                        "the padding %zux%zu of a transposed convolution leaves nothing of its output", s.padding_height,
+                        s.padding_width);
             return extents<dyn, dyn, Out>(s.height, s.width, outputs[0]);
         }
     }

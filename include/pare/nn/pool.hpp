@@ -45,12 +45,22 @@ struct pool_layer {
     }
     using window_type = std::conditional_t<Kernel.width != dyn, fixed_window<window_of(Kernel, Options)>, run_time_window>;
 
+    /// As PyTorch has it.
+    static constexpr bool fits(const window& w) noexcept {
+        return 2 * w.padding.height <= w.kernel.height && 2 * w.padding.width <= w.kernel.width;
+    }
+    static_assert(Kernel.width == dyn || fits(window_of(Kernel, Options)),
+                  "pare: the padding of a pool must be at most half of its kernel");
+
     window_type moves;
 
     pool_layer() requires(Kernel.width != dyn) = default;
     /// With a window that is known at run time.
     explicit pool_layer(size2d kernel, pool_options options = {}) requires(Kernel.width == dyn)
-        : moves{window_of(kernel, options)} {}
+        : moves{window_of(kernel, options)} {
+        PARE_ASSERT(fits(moves.value), "the padding %zux%zu of a pool is above half of its kernel, %zux%zu",
+                    moves.value.padding.height, moves.value.padding.width, kernel.height, kernel.width);
+    }
 
     constexpr pool_plan<Rank, window_type> plan() const noexcept { return {moves}; }
 
