@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <vector>
 
+#include <pare/nn/dropout.hpp>
 #include <pare/nn/input.hpp>
+#include <pare/nn/layer_norm.hpp>
 #include <pare/nn/sigmoid.hpp>
+#include <pare/nn/softmax.hpp>
 #include <pare/quantize/dynamic.hpp>
 
 #include "../catch.hpp"
@@ -50,7 +53,21 @@ void check_stream(const Prepared& ready, std::size_t batch) {
     }
 }
 
+/// Keeps the shape of a sequence, but not its order.
+struct reversed {
+    static constexpr keeps_shape plan() noexcept { return {}; }
+};
+
 }  // namespace
+
+TEST_CASE("only layers that say so take steps by themselves") {
+    CHECK(takes_single_steps<sigmoid>);
+    CHECK(takes_single_steps<softmax>);
+    CHECK(takes_single_steps<log_softmax>);
+    CHECK(takes_single_steps<dropout>);
+    CHECK(takes_single_steps<layer_norm<4>>);
+    CHECK_FALSE(takes_single_steps<reversed>);
+}
 
 TEST_CASE("streams give what whole sequences give, to the bit") {
     const auto net = filled(sequential(input<9, 7>(), lstm<7, 33, two_layers>(), dense<33, 4>(), sigmoid()));

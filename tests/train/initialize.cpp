@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include <pare/nn/conv.hpp>
+#include <pare/nn/conv_transpose.hpp>
 #include <pare/nn/dense.hpp>
 #include <pare/nn/sequential.hpp>
 
@@ -74,7 +76,35 @@ double furthest_from_orthogonal(const float* v, std::size_t n, std::size_t lengt
     return worst;
 }
 
+/// Keeps what an initializer is told.
+struct told {
+    std::pair<std::size_t, std::size_t>* fans;
+
+    float operator()(const random_numbers&, std::size_t, std::size_t inputs, std::size_t outputs) const {
+        *fans = {inputs, outputs};
+        return 0.0f;
+    }
+};
+
+template <class Layer>
+std::pair<std::size_t, std::size_t> fans_of(Layer layer) {
+    std::pair<std::size_t, std::size_t> fans;
+    auto net = sequential(std::move(layer));  // axes pass through containers
+    initialize(net, told{&fans}, seed{1});
+    return fans;
+}
+
 }  // namespace
+
+TEST_CASE("fans of convolutions are those of torch.nn.init._calculate_fan_in_and_fan_out") {
+    // weight.size(1) and weight.size(0), each times the window.
+    using fans = std::pair<std::size_t, std::size_t>;
+    CHECK(fans_of(dense<6, 8>()) == fans(6, 8));
+    CHECK(fans_of(conv1d<6, 8, 5>()) == fans(6 * 5, 8 * 5));                                          // [8, 6, 5]
+    CHECK(fans_of(conv2d<6, 8, size2d(3, 5)>()) == fans(6 * 15, 8 * 15));                             // [8, 6, 3, 5]
+    CHECK(fans_of(conv2d<6, 8, size2d(3, 5), conv_options{.groups = 2}>()) == fans(3 * 15, 8 * 15));  // [8, 3, 3, 5]
+    CHECK(fans_of(conv_transpose2d<6, 8, size2d(3, 5)>()) == fans(8 * 15, 6 * 15));                   // [6, 8, 3, 5]
+}
 
 TEST_CASE("initializers have the variance of their formula, normal or uniform") {
     check(he_normal{}, 2.0 / 200.0, false);

@@ -10,6 +10,8 @@ PARE_NAMESPACE_BEGIN
 /// y = f(x), number by number, for a function with a slope (see kernels::map_values); fused into the product before it.
 template <class Function>
 struct activation {
+    static constexpr bool takes_single_steps = true;
+
     Function function;
 
     constexpr activation() noexcept = default;

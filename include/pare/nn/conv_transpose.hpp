@@ -1,6 +1,7 @@
 #ifndef PARE_NN_CONV_TRANSPOSE_HPP
 #define PARE_NN_CONV_TRANSPOSE_HPP
 
+#include <pare/kernels/elementwise.hpp>
 #include <pare/nn/conv.hpp>
 
 PARE_NAMESPACE_BEGIN

@@ -49,6 +49,7 @@ PARE_NAMESPACE_BEGIN
 ///     static constexpr bool trainable = false                its storage of weights cannot be trained
 ///     static constexpr bool passes_through = true            y = x in inference: containers leave it out, as does prepare()
 ///     static constexpr bool passes_through_training = true   and in training
+///     static constexpr bool takes_single_steps = true        a step of its output depends on that step of x alone: for streams
 ///     static constexpr bool has_number = false               it does not count in the names of a sequential's members
 ///     auto map_layers(f) const                               a container's: the same with f of each layer that it holds
 ///     std::string describe() const                           for describe(prepared)

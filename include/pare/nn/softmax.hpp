@@ -11,6 +11,8 @@ namespace detail {
 /// A function of the rows along the last axis of a sample.
 template <bool Log>
 struct softmax_rows {
+    static constexpr bool takes_single_steps = true;
+
     static constexpr keeps_shape plan() noexcept { return {}; }
 
     template <class Context, std::size_t... E>

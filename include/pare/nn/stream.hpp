@@ -12,7 +12,7 @@ inline constexpr bool takes_single_steps = [] {
     if constexpr (requires { Layer::takes_single_steps; }) {
         return bool{Layer::takes_single_steps};
     } else {
-        return std::is_same_v<decltype(std::declval<const Layer&>().plan()), keeps_shape> || passes_through<Layer>;
+        return passes_through<Layer>;
     }
 }();
 template <std::size_t In, std::size_t Out, class Weights, class Activations>

@@ -17,7 +17,8 @@
 PARE_NAMESPACE_BEGIN
 
 /// An initializer gives the weights of one matrix: float operator()(numbers, i, inputs, outputs) const, the i-th of them, or all at
-/// once, void fill(numbers, values, inputs, outputs) const. Inputs are those that one output sees: of a convolution, its whole
+/// once, void fill(numbers, values, inputs, outputs) const, as a matrix [outputs, inputs]. The i-th is told the inputs that one
+/// output sees and the outputs that one input reaches, PyTorch's fan_in and fan_out: of a convolution both count the pixels of its
 /// window. One with float bias(numbers, i, inputs) const gives biases too; else they become zero.
 
 namespace detail {
@@ -32,6 +33,22 @@ inline float random_uniform(const random_numbers& numbers, std::size_t i, float 
 }
 inline float per(float variance, std::size_t count) noexcept {
     return variance / static_cast<float>(count);
+}
+
+/// The inputs and outputs of weights [outputs, inputs, window...], in the order of a state dict, as PyTorch counts them.
+struct fans {
+    std::size_t inputs;
+    std::size_t outputs;
+};
+inline fans fans_of(const weight_matrix<float, full>& weights) noexcept {
+    return {weights.columns(), weights.rows()};
+}
+inline fans fans_of(const weight_matrix<float, full>&, const file_axes& axes) noexcept {
+    std::size_t window = 1;
+    for (std::size_t axis = 2; axis < axes.rank; ++axis) {
+        window *= axes.shape[axis];
+    }
+    return {axes.shape[1] * window, axes.shape[0] * window};
 }
 
 }  // namespace detail
@@ -142,22 +159,23 @@ void initialize(Model& model, const Initializer& initializer, seed s) {
         text.resize(text.size() - std::string_view(path.leaf()).size());
         return text;
     };
-    for_each_member(model, [&](const member_path& path, auto& member) {
+    for_each_member(model, [&](const member_path& path, auto& member, const auto&... axes) {
         using type = std::remove_cvref_t<decltype(member)>;
         const std::string_view leaf(path.leaf());
         if constexpr (std::is_same_v<type, weight_matrix<float, full>>) {
             const random_numbers numbers(s, stream++);
-            inputs = member.columns();
+            const auto fans = detail::fans_of(member, axes...);
+            inputs = fans.inputs;
             owner = layer_of(path);
             if constexpr (requires { initializer.bias(numbers, 0, inputs); }) {
                 inputs = leaf.starts_with("weight_ih") && seen_hidden < hidden.size() ? hidden[seen_hidden] : inputs;
             }
             seen_hidden += leaf.starts_with("weight_hh") ? 1u : 0u;
-            if constexpr (requires { initializer.fill(numbers, std::span(member.values), inputs, member.rows()); }) {
-                initializer.fill(numbers, std::span(member.values), inputs, member.rows());
+            if constexpr (requires { initializer.fill(numbers, std::span(member.values), member.columns(), member.rows()); }) {
+                initializer.fill(numbers, std::span(member.values), member.columns(), member.rows());
             } else {
                 for (std::size_t i = 0; i < member.values.size(); ++i) {
-                    member.values[i] = initializer(numbers, i, inputs, member.rows());
+                    member.values[i] = initializer(numbers, i, inputs, fans.outputs);
                 }
             }
         } else {
