@@ -1,5 +1,6 @@
 #include <cstdio>
 
+#include <pare/io/model.hpp>
 #include <pare/pare.hpp>
 using namespace pare;
 
@@ -19,6 +20,8 @@ struct gate {
         auto mapped = f("weight", weights, Activations{});
         return gate<N, decltype(mapped.weights), decltype(mapped.activations)>{std::move(mapped.weights)};
     }
+
+    std::string describe() const { return sentence("gate ", N, ": ", weights.describe(), Activations::note); }
 
     // What follows is for training. W x is saved, the gradient by it is in scratch memory.
     static std::size_t saved_floats(std::size_t batch, extents<N>) { return batch * N; }
@@ -71,5 +74,8 @@ int main() {
     }
     const auto ready = prepare<isa::native>(*small);
     std::printf("%s%zu of 4000 wrong\n", describe(ready).c_str(), *count_errors(ready, data));
-    for_each_member(*small, [](const member_path& path, const auto&) { std::printf("%s ", path.text().c_str()); });
+    if (const auto problem = save(small, "custom_layer.safetensors")) {
+        std::printf("%s\n", problem->message.c_str());
+        return 1;
+    }
 }

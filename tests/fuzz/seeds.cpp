@@ -5,6 +5,7 @@
 
 #include <zlib.h>
 
+#include <pare/io/checkpoint.hpp>
 #include <pare/io/model.hpp>
 #include <pare/io/npy.hpp>
 #include <pare/pare.hpp>
@@ -44,6 +45,17 @@ int main(int argc, char** argv) {
     auto four_bits = *quantize_dynamic<qint4<16>>(sequential(dense<2, 2>()));
     check(save(sequential(std::get<0>(sparse_part.layers), std::get<1>(dense_part.layers), std::get<0>(four_bits.layers)),
                to + "/safetensors/whole"));  // what the fuzzer's model is
+    auto trained = initialized(sequential(dense<2, 3>()), he_normal{}, seed{1});
+    aligned_array<float> points(8);
+    std::fill(points.begin(), points.end(), 0.5f);
+    const auto data = *labeled_data<float, 2>::make("points", {}, 3, points, {0, 1, 2, 0});
+    early_stopping patience;
+    best_weights best;
+    const auto run = fit(trained, data, cross_entropy{}, sgd{}, {.epochs = 1, .batch_size = 2}, patience, best,
+                         io::checkpoint(to + "/checkpoint/run", {}, patience, best));
+    if (!run) {
+        check(run.error());
+    }
     const float numbers[4] = {1.0f, 2.0f, 3.0f, 4.0f};
     const std::size_t shape[2] = {2, 2};
     check(io::write_npy<float>(to + "/npy/floats", shape, numbers));
