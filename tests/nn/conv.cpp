@@ -258,6 +258,22 @@ TEST_CASE("every storage of weights convolves in groups, and says what that cost
     CHECK(describe(prepare<isa::native>(four_bits)).find("all outputs for each of 3 groups") != std::string::npos);
 }
 
+TEST_CASE("depthwise convolutions run on their own kernels") {
+    const auto net = initialized(
+        sequential(input<7, 5, 18>(), conv2d<18, 36, 3, conv_options{.stride = 2, .padding = 1, .groups = 18}>(), relu()),
+        he_normal{}, seed{4});
+    std::vector<float> x(2 * 7 * 5 * 18);
+    const random_numbers random(seed{5}, 0);
+    for (std::size_t i = 0; i < x.size(); ++i) {
+        x[i] = random.uniform(i, -1.0f, 1.0f);
+    }
+    CHECK(describe(prepare<isa::native>(net)).find("depthwise_f32") != std::string::npos);
+    CHECK(furthest(outputs(net, x), outputs(to_bfloat16(net), x)) < 0.02);  // bfloat16 goes through products
+    const auto bytes = *quantize_dynamic(net);
+    CHECK(describe(prepare<isa::native>(bytes)).find("depthwise_int8") != std::string::npos);
+    CHECK(furthest(outputs(bytes, x), outputs(net, x)) < 0.05);
+}
+
 TEST_CASE("every storage of weights convolves") {
     const auto net = fold_batch_norm(small_network());
     const auto x = some_images(2);

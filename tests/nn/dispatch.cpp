@@ -99,10 +99,17 @@ TEST_CASE("integer weights: every instruction set of the table gives the bits of
     check_every_isa(*quantize_dynamic<qint4<64, float16>>(wide), 0.0f);
 }
 
+TEST_CASE("depthwise convolutions") {
+    const auto net = initialized(
+        sequential(input<7, 5, 18>(), conv2d<18, 18, 3, conv_options{.padding = 1, .groups = 18}>(), relu()), he_normal{}, seed{4});
+    check_every_isa(net, 1e-5f);
+    check_every_isa(*quantize_dynamic(net), 0.0f);
+}
+
 TEST_CASE("branches of layers that are not fused") {
-    check_every_isa(*quantize_dynamic(initialized(sequential(dense<20, 24>(), residual(sequential(gelu(), dense<24, 24>())),
-                                                             concat(dense<24, 5>(), relu())),
-                                                  he_normal{}, seed{5})),
+    check_every_isa(*quantize_dynamic(initialized(
+                        sequential(dense<20, 24>(), residual(sequential(gelu(), dense<24, 24>())), concat(dense<24, 5>(), relu())),
+                        he_normal{}, seed{5})),
                     0.0f);
 }
 

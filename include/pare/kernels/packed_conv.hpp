@@ -5,6 +5,7 @@
 
 #include <pare/core/context.hpp>
 #include <pare/kernels/conv_gradient.hpp>
+#include <pare/kernels/depthwise.hpp>
 #include <pare/kernels/packed_full.hpp>
 
 PARE_NAMESPACE_BEGIN
@@ -89,17 +90,36 @@ void conv2d_f32_padded(Executor& executor, arena scratch, const convolution& s, 
 
 }  // namespace kernels
 
+namespace kernels {
+
+/// Whether each channel is convolved by itself, which has a kernel of its own.
+constexpr bool is_depthwise(const convolution& s) noexcept {
+    return s.groups == s.channels && s.channels > 1 && s.kernel_size() <= int8_largest_depth;
+}
+
+}  // namespace kernels
+
 /// Float or bfloat16 weights, in groups or not.
 template <class Element, class Isa>
 requires std::is_same_v<Element, float> || std::is_same_v<Element, bfloat16>
 class packed_convolution<weight_matrix<Element, full>, Isa> {
     using layout = kernels::conv2d_f32_kernel<Isa, Element>;
+    using depthwise = kernels::depthwise_kernel<Isa, float>;
 
 public:
-    static constexpr const char* kernel_name = "conv2d_f32";
+    static constexpr const char* kernel_name = "conv2d_f32 or depthwise_f32";
 
     packed_convolution(const weight_matrix<Element, full>& w, const kernels::convolution& s)
-        : rows_(w.rows()), columns_(w.columns()), values_(layout::packed_size(s)) {
+        : rows_(w.rows()),
+          columns_(w.columns()),
+          depthwise_(takes_depthwise(s)),
+          values_(depthwise_ ? depthwise::packed_size(s) : layout::packed_size(s)) {
+        if constexpr (std::is_same_v<Element, float>) {
+            if (depthwise_) {
+                depthwise::pack(w.values.data(), s, values_.data(), nullptr);
+                return;
+            }
+        }
         layout::pack(w.values.data(), s, values_.data());
     }
 
@@ -107,22 +127,35 @@ public:
     std::size_t columns() const noexcept { return columns_; }
     std::size_t bytes() const noexcept { return values_.size() * sizeof(Element); }
     std::string describe() const {
-        return sentence(detail::element_storage<Element>::name, " full, ", kernel_name, " on ", Isa::name);
+        return sentence(detail::element_storage<Element>::name, " full, ", depthwise_ ? "depthwise_f32" : "conv2d_f32", " on ",
+                        Isa::name);
     }
 
     static constexpr std::size_t scratch_bytes(as_float, const kernels::convolution& s) noexcept {
-        return kernels::conv2d_f32_scratch_bytes(s);
+        return takes_depthwise(s) ? 0 : kernels::conv2d_f32_scratch_bytes(s);
     }
 
     template <class Executor, class... Stages>
     void convolve(as_float, Executor& executor, arena scratch, const kernels::convolution& s, const float* x, float* y,
                   Stages... stages) const noexcept {
+        if constexpr (std::is_same_v<Element, float>) {
+            if (depthwise_) {
+                kernels::depthwise_f32<Isa>(executor, s, x, {values_.data(), nullptr},
+                                            kernels::epilogue<float, Stages...>(y, s.outputs, stages...));
+                return;
+            }
+        }
         kernels::conv2d_f32_padded<Isa>(executor, scratch, s, x, values_.data(), y, stages...);
     }
 
 private:
+    static constexpr bool takes_depthwise(const kernels::convolution& s) noexcept {
+        return std::is_same_v<Element, float> && kernels::is_depthwise(s);
+    }
+
     std::size_t rows_;
     std::size_t columns_;
+    bool depthwise_;
     aligned_array<Element> values_;
 };
 
@@ -130,19 +163,25 @@ private:
 template <class Isa>
 class packed_convolution<weight_matrix<qint8, full>, Isa> {
     using layout = kernels::conv2d_int8_kernel<Isa>;
+    using depthwise = kernels::depthwise_kernel<Isa, std::int8_t>;
     using activation = typename simd::ops<Isa>::activation;
 
 public:
-    static constexpr const char* kernel_name = "conv2d_int8";
+    static constexpr const char* kernel_name = "conv2d_int8 or depthwise_int8";
     static constexpr const char* activations_note = ", activations quantized per image";
 
     packed_convolution(const weight_matrix<qint8, full>& w, const kernels::convolution& s)
         : rows_(w.rows()),
           columns_(w.columns()),
-          values_(layout::packed_size(s)),
-          column_sums_(layout::column_sums_size(s)),
+          depthwise_(kernels::is_depthwise(s)),
+          values_(depthwise_ ? depthwise::packed_size(s) : layout::packed_size(s)),
+          column_sums_(depthwise_ ? depthwise::column_sums_size(s) : layout::column_sums_size(s)),
           scales_(w.scales) {
-        layout::pack(w.values.data(), s, values_.data(), column_sums_.data());
+        if (depthwise_) {
+            depthwise::pack(w.values.data(), s, values_.data(), column_sums_.data());
+        } else {
+            layout::pack(w.values.data(), s, values_.data(), column_sums_.data());
+        }
     }
 
     std::size_t rows() const noexcept { return rows_; }
@@ -150,27 +189,43 @@ public:
     std::size_t bytes() const noexcept {
         return values_.size() + column_sums_.size() * sizeof(std::int32_t) + scales_.size() * sizeof(float);
     }
-    std::string describe() const { return sentence("qint8 full, ", kernel_name, " on ", Isa::name); }
+    std::string describe() const {
+        return sentence("qint8 full, ", depthwise_ ? "depthwise_int8" : "conv2d_int8", " on ", Isa::name);
+    }
 
     static constexpr std::size_t scratch_bytes(dynamic_range, const kernels::convolution& s) noexcept {
-        return scratch_bytes_of<activation>(s.padded_size() + kernels::conv2d_int8_slack<Isa>);
+        return scratch_bytes_of<activation>(image_size(s));
     }
 
     template <class Executor, class... Stages>
     void convolve(dynamic_range, Executor& executor, arena scratch, const kernels::convolution& s, const float* x, float* y,
                   Stages... stages) const noexcept {
-        activation* const image = scratch.take<activation>(s.padded_size() + kernels::conv2d_int8_slack<Isa>);
-        const quantization q = kernels::quantize_image<Isa>(s, x, image);
+        activation* const image = scratch.take<activation>(image_size(s));
+        kernels::convolution taken = s;
+        if (depthwise_) {  // which keeps to the image by itself
+            taken.padding_height = taken.padding_width = 0;
+        }
+        const quantization q = kernels::quantize_image<Isa>(taken, x, image);
         const std::int32_t zero_point = q.zero_point;
-        const kernels::packed_int8 w = {values_.data(), column_sums_.data(), rows_, layout::depth(s)};
-        kernels::conv2d_int8<Isa>(executor, s, image, w,
-                                  kernels::epilogue<float, kernels::dequantize, Stages...>(
-                                      y, s.outputs, {&q.scale, &zero_point, scales_.data(), column_sums_.data(), 0}, stages...));
+        const kernels::epilogue<float, kernels::dequantize, Stages...> finish(
+            y, s.outputs, {&q.scale, &zero_point, scales_.data(), column_sums_.data(), 0}, stages...);
+        if (depthwise_) {
+            kernels::depthwise_int8<Isa>(executor, s, image, static_cast<activation>(zero_point),
+                                         {values_.data(), column_sums_.data()}, finish);
+        } else {
+            const kernels::packed_int8 w = {values_.data(), column_sums_.data(), rows_, layout::depth(s)};
+            kernels::conv2d_int8<Isa>(executor, s, image, w, finish);
+        }
     }
 
 private:
+    static constexpr std::size_t image_size(const kernels::convolution& s) noexcept {
+        return kernels::is_depthwise(s) ? s.height * s.width * s.channels : s.padded_size() + kernels::conv2d_int8_slack<Isa>;
+    }
+
     std::size_t rows_;
     std::size_t columns_;
+    bool depthwise_;
     aligned_array<std::int8_t> values_;
     aligned_array<std::int32_t> column_sums_;
     aligned_array<float> scales_;
