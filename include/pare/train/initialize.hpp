@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 #include <span>
 #include <string>
 #include <string_view>
@@ -116,16 +115,23 @@ struct orthogonal {
         }
         for (std::size_t k = 0; k < count; ++k) {
             double* const now = v.data() + k * length;
+            const auto dot = [&](const double* other) {
+                double sum = 0.0;
+                for (std::size_t i = 0; i < length; ++i) {
+                    sum += now[i] * other[i];
+                }
+                return sum;
+            };
             for (std::size_t pass = 0; pass < 2; ++pass) {  // the second removes what rounding left of the first
                 for (std::size_t j = 0; j < k; ++j) {
                     const double* const before = v.data() + j * length;
-                    const double along = std::inner_product(now, now + length, before, 0.0);
+                    const double along = dot(before);
                     for (std::size_t i = 0; i < length; ++i) {
                         now[i] -= along * before[i];
                     }
                 }
             }
-            const double size = std::sqrt(std::inner_product(now, now + length, now, 0.0));
+            const double size = std::sqrt(dot(now));
             for (std::size_t i = 0; i < length; ++i) {
                 now[i] /= size;
             }
