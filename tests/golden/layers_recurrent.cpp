@@ -87,8 +87,9 @@ bool check_activation_case(const json& c) {
     return taken;
 }
 
+constexpr recurrent_options two_layers{.layers = 2}, both_ways{.bidirectional = true};
+
 bool check_recurrent_case(const json& c) {
-    constexpr recurrent_options two_layers{.layers = 2}, both_ways{.bidirectional = true};
     const std::string kind = golden_kind(c);
     const bool reverse = c["tensors"].contains("p.weight_ih_l0_reverse"), second = c["tensors"].contains("p.weight_ih_l1");
     const bool plain = !reverse && !second;
