@@ -4,6 +4,7 @@
 #include <pare/io/archive.hpp>
 #include <pare/nn/layer.hpp>
 #include <pare/nn/masked.hpp>
+#include <pare/types/activations.hpp>
 #include <pare/types/quantization.hpp>
 #include <pare/types/weight_matrix.hpp>
 
@@ -21,6 +22,8 @@ PARE_NAMESPACE_BEGIN
 ///     csr                               w.crow_indices    U32 [outputs + 1], where rows begin
 ///                                       w.col_indices     U16 (csr32: U32) [stored], their columns
 ///                                       w.values          F32, BF16 or I8 [stored]; w.scale as above
+///     static_range                      w.scale,          F32 [1] and I32 [1], w being "input": of what the layer takes
+///                                       w.zero_point
 ///     masked, in training               w_orig, w_mask    F32 [outputs, inputs], the mask 1 or 0: as torch.nn.utils.prune
 ///
 /// Quantized and sparse weights of convolutions are as they are here, [outputs, height * width * inputs]. Where types and shapes do
@@ -150,6 +153,21 @@ void serialize(Archive& archive, const std::string& name, masked<Pattern, Inner>
     archive.array(name + "_mask", std::span(kept), {w.rows(), w.columns()}, axes...);
     for (std::size_t i = 0; Archive::loading && i < kept.size(); ++i) {
         w.mask.set(i, kept[i] != 0.0f);
+    }
+}
+
+template <class Archive>
+void serialize(Archive& archive, const std::string& name, static_range& range) {
+    quantization& q = range.input;
+    archive.array(name + ".scale", std::span(&q.scale, 1), {1});
+    archive.array(name + ".zero_point", std::span(&q.zero_point, 1), {1});
+    if constexpr (Archive::loading) {
+        if (!archive.failed() && !(is_finite(q.scale) && q.scale >= smallest_scale && q.scale <= largest_range)) {
+            archive.fail(name + ".scale", "a number from 2^-60 to 2^62", sentence(q.scale));
+        }
+        if (!archive.failed() && !(q.zero_point >= quint8::smallest && q.zero_point <= quint8::largest)) {
+            archive.fail(name + ".zero_point", "a number from 0 to 255", sentence(q.zero_point));
+        }
     }
 }
 

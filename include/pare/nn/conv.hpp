@@ -72,6 +72,7 @@ struct convolution_layer {
     tensor<float, Out> bias;
     bool has_bias = Options.bias;  // else it is zero and no member
     window_type moves;
+    [[no_unique_address]] Activations activations{};
 
     convolution_layer() requires(is_static&& std::constructible_from<Weights, std::size_t, std::size_t>)
         : weights(Out, Kernel.height * Kernel.width * (In / Options.groups)) {
@@ -91,8 +92,8 @@ struct convolution_layer {
         PARE_ASSERT(inputs % options.groups == 0 && outputs % options.groups == 0, "%zu channels to %zu in %zu groups", inputs,
                     outputs, options.groups);
     }
-    convolution_layer(Weights w, tensor<float, Out> b, bool with_bias, window_type m)
-        : weights(std::move(w)), bias(std::move(b)), has_bias(with_bias), moves(m) {}
+    convolution_layer(Weights w, tensor<float, Out> b, bool with_bias, window_type m, Activations a = {})
+        : weights(std::move(w)), bias(std::move(b)), has_bias(with_bias), moves(m), activations(std::move(a)) {}
 
     convolution_plan<Rank, In, Out, window_type, Weights, Activations> plan() const noexcept {
         const std::size_t taps = moves.value.kernel.height * moves.value.kernel.width;
@@ -108,7 +109,7 @@ struct convolution_layer {
         if constexpr (requires { Weights::scratch_bytes(Activations{}, s); }) {
             for_each_image(ctx.executor, scratch, s, x, y, Weights::scratch_bytes(Activations{}, s),
                            [&](auto& executor, arena own, const float* in, float* out) {
-                               weights.convolve(Activations{}, executor, own, s, in, out, add, stages...);
+                               weights.convolve(activations, executor, own, s, in, out, add, stages...);
                            });
         } else {
             using layout = kernels::conv2d_f32_kernel<isa>;
@@ -188,13 +189,16 @@ struct convolution_layer {
         if (self.has_bias) {
             f("bias", self.bias);
         }
+        if constexpr (!std::is_empty_v<Activations>) {
+            f("input", self.activations);
+        }
     }
 
     template <class F>
     auto map_weights(F&& f) const {
-        auto mapped = map_member(f, "weight", weights, Activations{}, plan().over(1));
+        auto mapped = map_member(f, "weight", weights, activations, plan().over(1));
         return convolution_layer<Rank, In, Out, Kernel, Options, decltype(mapped.weights), decltype(mapped.activations)>(
-            std::move(mapped.weights), bias, has_bias, moves);
+            std::move(mapped.weights), bias, has_bias, moves, std::move(mapped.activations));
     }
 
     /// The layer with output channel j times scale[j] plus shift[j]: what a batch norm behind it does.

@@ -54,6 +54,7 @@ struct dense {
     Weights weights;
     tensor<float, Out> bias;
     bool has_bias = true;  // else it is zero and no member
+    [[no_unique_address]] Activations activations{};
 
     dense() requires(In != dyn && Out != dyn && std::constructible_from<Weights, std::size_t, std::size_t>) : weights(Out, In) {}
     explicit dense(without_bias) requires(In != dyn && Out != dyn && std::constructible_from<Weights, std::size_t, std::size_t>)
@@ -69,7 +70,8 @@ struct dense {
         PARE_ASSERT((In == dyn || In == inputs) && (Out == dyn || Out == outputs), "dense<%zu, %zu>(%zu, %zu)", In, Out, inputs,
                     outputs);
     }
-    dense(Weights w, tensor<float, Out> b, bool with_bias = true) : weights(std::move(w)), bias(std::move(b)), has_bias(with_bias) {
+    dense(Weights w, tensor<float, Out> b, bool with_bias = true, Activations a = {})
+        : weights(std::move(w)), bias(std::move(b)), has_bias(with_bias), activations(std::move(a)) {
         PARE_ASSERT(bias.size() == weights.rows(), "a dense layer of %zu outputs is given %zu biases", weights.rows(), bias.size());
     }
 
@@ -79,7 +81,7 @@ struct dense {
 
     template <class Context, std::size_t... X, std::size_t... Y, class... Stages>
     void forward(Context& ctx, tensor_view<const float, X...> x, tensor_view<float, Y...> y, Stages... stages) const noexcept {
-        multiply_fixed<Out, In>(weights, Activations{}, ctx, rows(x), rows(y), kernels::add_bias{bias.data()}, stages...);
+        multiply_fixed<Out, In>(weights, activations, ctx, rows(x), rows(y), kernels::add_bias{bias.data()}, stages...);
     }
 
     template <class Context, std::size_t... X, std::size_t... Y>
@@ -102,12 +104,16 @@ struct dense {
         if (self.has_bias) {
             f("bias", self.bias);
         }
+        if constexpr (!std::is_empty_v<Activations>) {
+            f("input", self.activations);
+        }
     }
 
     template <class F>
     auto map_weights(F&& f) const {
-        auto mapped = f("weight", weights, Activations{});
-        return dense<In, Out, decltype(mapped.weights), decltype(mapped.activations)>(std::move(mapped.weights), bias, has_bias);
+        auto mapped = f("weight", weights, activations);
+        return dense<In, Out, decltype(mapped.weights), decltype(mapped.activations)>(std::move(mapped.weights), bias, has_bias,
+                                                                                      std::move(mapped.activations));
     }
 
     template <class Isa, std::size_t... N>

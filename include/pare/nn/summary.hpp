@@ -33,7 +33,11 @@ model_summary summarize(const Model& model) {
             sum.bytes += w.bytes();
             count(w.values);
         } else if constexpr (!trained_member<std::remove_reference_t<decltype(member)>>) {
-            sum.bytes += member.values().size_bytes();
+            if constexpr (requires { member.bytes(); }) {
+                sum.bytes += member.bytes();
+            } else {
+                sum.bytes += member.values().size_bytes();
+            }
         } else {
             sum.parameters += member.size();
             sum.bytes += member.size() * sizeof(float);

@@ -1,11 +1,14 @@
 #ifndef PARE_TYPES_ACTIVATIONS_HPP
 #define PARE_TYPES_ACTIVATIONS_HPP
 
-#include <pare/config/version.hpp>
+#include <cstddef>
+
+#include <pare/types/quantization.hpp>
 
 PARE_NAMESPACE_BEGIN
 
-/// How a layer treats what flows into it. `note` is for describe().
+/// How a layer treats what flows into it. `note` is for describe(). A layer has a value of one of these types, `activations`; one
+/// that is not empty is a member of it, "input".
 
 /// As the floats that they are.
 struct as_float {
@@ -16,6 +19,17 @@ struct as_float {
 /// qint8, to symmetric qint8 where they are qint4.
 struct dynamic_range {
     static constexpr const char* note = ", activations quantized per row";
+};
+
+/// Quantized to quint8 on the way in, always with the same range, which calibration has found: x = (q - zero_point) * scale.
+struct static_range {
+    static constexpr const char* note = ", activations quantized by calibration";
+
+    quantization input;
+
+    static constexpr std::size_t bytes() noexcept { return sizeof(quantization); }
+
+    bool operator==(const static_range&) const = default;
 };
 
 PARE_NAMESPACE_END
