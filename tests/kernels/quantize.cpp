@@ -193,7 +193,7 @@ TEST_CASE("rows are quantized block by block, the same on any number of threads"
     CHECK(alone == quantize_all(pool));
     std::vector<std::uint8_t> row(n);
     for (std::size_t r = 0; r < rows; ++r) {
-        CHECK(quantize_row(std::vector<float>(x.begin() + r * n, x.begin() + (r + 1) * n), row.data()).scale == alone.second[r]);
+        CHECK(quantize_row(std::vector<float>(x.data() + r * n, x.data() + (r + 1) * n), row.data()).scale == alone.second[r]);
         REQUIRE(std::equal(row.begin(), row.end(), alone.first.begin() + static_cast<std::ptrdiff_t>(r * n)));
     }
 }
