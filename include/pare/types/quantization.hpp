@@ -47,31 +47,39 @@ inline constexpr float largest_range = 0x1p62f;
 inline constexpr float smallest_range = 0x1p-100f;
 inline constexpr float smallest_scale = 0x1p-60f;
 
-/// The affine quantization that spends all of Q's integers on [min, max] extended to contain zero, which it represents exactly:
-/// scale = (max - min) / (qmax - qmin), zero_point = clamp(qmin - RNE(min * (1 / scale))). An empty range gives {1, 0 clamped into
-/// Q}.
-template <class Q>
-inline quantization affine_quantization(float min, float max) noexcept {
+/// The affine quantization that spends the integers from smallest to largest on [min, max] extended to contain zero, which it
+/// represents exactly: scale = (max - min) / (largest - smallest), zero_point = clamp(smallest - RNE(min * (1 / scale))). An empty
+/// range gives {1, 0}.
+inline quantization affine_quantization(float min, float max, std::int32_t smallest, std::int32_t largest) noexcept {
     min = min < -largest_range ? -largest_range : min < 0.0f ? min : 0.0f;
     max = max > largest_range ? largest_range : max > 0.0f ? max : 0.0f;
     if (max - min < smallest_range) {
         return {};
     }
-    float scale = exact_divide(max - min, static_cast<float>(Q::largest - Q::smallest));
+    float scale = exact_divide(max - min, static_cast<float>(largest - smallest));
     scale = scale < smallest_scale ? smallest_scale : scale;
-    const std::int32_t zero_point = Q::smallest - round_half_even(exact_multiply(min, exact_divide(1.0f, scale)));
-    return {scale, zero_point > Q::largest ? Q::largest : zero_point};
+    const std::int32_t zero_point = smallest - round_half_even(exact_multiply(min, exact_divide(1.0f, scale)));
+    return {scale, zero_point > largest ? largest : zero_point};
+}
+/// With all of Q's integers.
+template <class Q>
+inline quantization affine_quantization(float min, float max) noexcept {
+    return affine_quantization(min, max, Q::smallest, Q::largest);
 }
 
-/// The symmetric quantization of [-magnitude, magnitude] onto Q's narrow range: scale = magnitude / qmax, zero point 0.
-template <class Q>
-inline quantization symmetric_quantization(float magnitude) noexcept {
+/// The symmetric quantization of [-magnitude, magnitude] onto [-largest, largest]: scale = magnitude / largest, zero point 0.
+inline quantization symmetric_quantization(float magnitude, std::int32_t largest) noexcept {
     magnitude = magnitude > largest_range ? largest_range : magnitude;
     if (magnitude < smallest_range) {
         return {};
     }
-    const float scale = exact_divide(magnitude, static_cast<float>(Q::largest));
+    const float scale = exact_divide(magnitude, static_cast<float>(largest));
     return {scale < smallest_scale ? smallest_scale : scale, 0};
+}
+/// Onto Q's narrow range.
+template <class Q>
+inline quantization symmetric_quantization(float magnitude) noexcept {
+    return symmetric_quantization(magnitude, Q::largest);
 }
 
 /// clamp(RNE(x * inverse_scale) + zero_point) to [smallest, largest]. NaN gives the zero point; infinities saturate.
