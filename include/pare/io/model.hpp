@@ -24,6 +24,7 @@ PARE_NAMESPACE_BEGIN
 ///                                       w.values          F32, BF16 or I8 [stored]; w.scale as above
 ///     static_range                      w.scale,          F32 [1] and I32 [1], w being "input": of what the layer takes
 ///                                       w.zero_point
+///                                       w.largest         I32 [1], the greatest integer that it becomes
 ///     masked, in training               w_orig, w_mask    F32 [outputs, inputs], the mask 1 or 0: as torch.nn.utils.prune
 ///
 /// Quantized and sparse weights of convolutions are as they are here, [outputs, height * width * inputs]. Where types and shapes do
@@ -161,12 +162,16 @@ void serialize(Archive& archive, const std::string& name, static_range& range) {
     quantization& q = range.input;
     archive.array(name + ".scale", std::span(&q.scale, 1), {1});
     archive.array(name + ".zero_point", std::span(&q.zero_point, 1), {1});
+    archive.array(name + ".largest", std::span(&range.largest, 1), {1});
     if constexpr (Archive::loading) {
+        if (!archive.failed() && !(range.largest > quint8::smallest && range.largest <= quint8::largest)) {
+            archive.fail(name + ".largest", "a number from 1 to 255", sentence(range.largest));
+        }
         if (!archive.failed() && !(is_finite(q.scale) && q.scale >= smallest_scale && q.scale <= largest_range)) {
             archive.fail(name + ".scale", "a number from 2^-60 to 2^62", sentence(q.scale));
         }
-        if (!archive.failed() && !(q.zero_point >= quint8::smallest && q.zero_point <= quint8::largest)) {
-            archive.fail(name + ".zero_point", "a number from 0 to 255", sentence(q.zero_point));
+        if (!archive.failed() && !(q.zero_point >= quint8::smallest && q.zero_point <= range.largest)) {
+            archive.fail(name + ".zero_point", sentence("a number from 0 to ", range.largest), sentence(q.zero_point));
         }
     }
 }

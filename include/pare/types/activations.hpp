@@ -21,13 +21,15 @@ struct dynamic_range {
     static constexpr const char* note = ", activations quantized per row";
 };
 
-/// Quantized to quint8 on the way in, always with the same range, which calibration has found: x = (q - zero_point) * scale.
+/// Quantized to quint8 on the way in, always with the same range, which calibration or training has found: x = (q - zero_point) *
+/// scale, q from 0 to `largest`, which is less than 255 where training has spent fewer bits.
 struct static_range {
     static constexpr const char* note = ", activations quantized by calibration";
 
     quantization input;
+    std::int32_t largest = quint8::largest;
 
-    static constexpr std::size_t bytes() noexcept { return sizeof(quantization); }
+    static constexpr std::size_t bytes() noexcept { return sizeof(quantization) + sizeof(std::int32_t); }
 
     bool operator==(const static_range&) const = default;
 };
