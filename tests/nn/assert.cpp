@@ -48,3 +48,12 @@ TEST_CASE("padding above half of a pool's kernel is the caller's bug") {
     (void)average_pool2d<dyn>(size2d(4, 2), {.padding = 2});
     CHECK(failures == 2);
 }
+
+TEST_CASE("output_padding that no stride explains is the caller's bug") {
+    failures = 0;
+    (void)conv_transpose2d<dyn, dyn, dyn>(2, 2, 3, {.stride = 2, .output_padding = 1});
+    (void)conv_transpose2d<dyn, dyn, dyn>(2, 2, 3, {.output_padding = 1, .dilation = 2});
+    CHECK(failures == 0);
+    (void)conv_transpose2d<dyn, dyn, dyn>(2, 2, 3, {.output_padding = 1});
+    CHECK(failures == 1);
+}

@@ -1,5 +1,6 @@
 #include <pare/nn/branches.hpp>
 
+#include <cmath>
 #include <vector>
 
 #include <pare/nn.hpp>
@@ -65,38 +66,92 @@ TEST_CASE("gradients of residual, concat and parallel agree with central differe
 }
 
 TEST_CASE("gradients of transposed convolutions agree with central differences in double") {
-    const std::size_t in = 3, out = 4, height = 3, width = 4, stride = 2, kernel = 3;
-    const std::size_t big_height = (height - 1) * stride + kernel - 2, big_width = (width - 1) * stride + kernel - 2;
-    check_gradients(conv_transpose2d<dyn, dyn, dyn>(in, out, kernel, {.stride = stride, .padding = 1}),
-                    extents<dyn, dyn, dyn>(height, width, in), 2, [&](auto x, auto p, std::size_t batch) {
-                        std::vector<double> y(batch * big_height * big_width * out);
-                        for (std::size_t i = 0; i < y.size(); ++i) {
-                            y[i] = p[kernel * kernel * out * in + i % out];
-                        }
-                        for (std::size_t i = 0; i < batch * height * width; ++i) {
-                            for (std::size_t tap = 0; tap < kernel * kernel; ++tap) {
-                                const std::size_t row = i / width % height * stride + tap / kernel,
-                                                  column = i % width * stride + tap % kernel;
-                                if (row < 1 || column < 1 || row > big_height || column > big_width) {
-                                    continue;
-                                }
-                                for (std::size_t j = 0; j < out; ++j) {
-                                    for (std::size_t k = 0; k < in; ++k) {
-                                        y[((i / (width * height) * big_height + row - 1) * big_width + column - 1) * out + j] +=
-                                            x[i * in + k] * p[(tap * out + j) * in + k];
+    const std::size_t in = 6, out = 4, height = 3, width = 4;
+    const auto check = [&](size2d kernel, conv_transpose_options o) {
+        const auto length = [](std::size_t n, std::size_t k, std::size_t stride, std::size_t padding, std::size_t more,
+                               std::size_t dilation) { return (n - 1) * stride + dilation * (k - 1) + 1 + more - 2 * padding; };
+        const std::size_t rows =
+            length(height, kernel.height, o.stride.height, o.padding.height, o.output_padding.height, o.dilation.height);
+        const std::size_t columns =
+            length(width, kernel.width, o.stride.width, o.padding.width, o.output_padding.width, o.dilation.width);
+        check_gradients(conv_transpose2d<dyn, dyn, dyn>(in, out, kernel, o), extents<dyn, dyn, dyn>(height, width, in), 2,
+                        [&](auto x, auto p, std::size_t batch) {
+                            std::vector<double> y(batch * rows * columns * out);
+                            p.resize(p.size() + out);  // zeros where there is no bias
+                            const std::size_t inputs = in / o.groups, outputs = out / o.groups, taps = kernel.height * kernel.width;
+                            for (std::size_t i = 0; i < y.size(); ++i) {
+                                y[i] = p[taps * out * inputs + i % out];
+                            }
+                            for (std::size_t i = 0; i < batch * height * width; ++i) {
+                                for (std::size_t tap = 0; tap < taps; ++tap) {
+                                    const std::size_t row =
+                                        i / width % height * o.stride.height + tap / kernel.width * o.dilation.height;
+                                    const std::size_t column = i % width * o.stride.width + tap % kernel.width * o.dilation.width;
+                                    if (row < o.padding.height || column < o.padding.width || row >= o.padding.height + rows ||
+                                        column >= o.padding.width + columns) {
+                                        continue;
+                                    }
+                                    const std::size_t pixel =
+                                        (i / (width * height) * rows + row - o.padding.height) * columns + column - o.padding.width;
+                                    for (std::size_t j = 0; j < out; ++j) {
+                                        const std::size_t g = j / outputs;
+                                        for (std::size_t k = 0; k < inputs; ++k) {
+                                            y[pixel * out + j] += x[i * in + g * inputs + k] *
+                                                                  p[((g * taps + tap) * outputs + j % outputs) * inputs + k];
+                                        }
                                     }
                                 }
                             }
-                        }
-                        return y;
-                    });
+                            return y;
+                        });
+    };
+    check(3, {.stride = 2, .padding = 1});
+    check({3, 2}, {.stride = {2, 3}, .padding = {1, 0}, .output_padding = {1, 2}, .groups = 2});
+    check(2, {.stride = 1, .output_padding = {2, 1}, .dilation = 3, .groups = 2, .bias = false});  // more than a stride
+}
+
+TEST_CASE("transposed convolutions are PyTorch's, with its weights") {
+    const extents<dyn, dyn, dyn> six(3, 4, 6), five(3, 4, 5);
+    using layer = conv_transpose2d<dyn, dyn, dyn>;
+    check_pytorch(layer(6, 4, {3, 2}, {.stride = {2, 3}, .padding = {1, 0}, .output_padding = {1, 2}, .groups = 2}), six, 2,
+                  {4.08646609, 0.348096013, 1.92166164, 0.26997517});
+    check_pytorch(layer(5, 10, 3, {.padding = 2, .output_padding = 1, .dilation = 2, .groups = 5, .bias = false}), five, 2,
+                  {5.04773132, -1.14670321, -2.19179978});
+}
+
+TEST_CASE("transposed convolutions in groups run on packed weights of any storage") {
+    constexpr conv_transpose_options halves{.stride = 2, .output_padding = 1, .groups = 2}, alone{.stride = 2, .groups = 6};
+    const auto net =
+        initialized(sequential(input<5, 4, 8>(), conv_transpose2d<8, 6, 3, halves>(), conv_transpose2d<6, 6, 2, alone>()),
+                    pytorch_default{}, seed{1});
+    std::vector<float> x(2 * 160);
+    for (std::size_t i = 0; i < x.size(); ++i) {
+        x[i] = std::sin(static_cast<float>(i));
+    }
+    workspace space(1 << 20);
+    serial_executor serial;
+    context<isa::native, serial_executor> ctx{serial, space.scratch()};
+    const auto shape = net.plan().output_shape(extents<5, 4, 8>());
+    std::vector<float> y(2 * shape.size()), z(y.size());
+    net.forward(ctx, batch_of(std::as_const(x).data(), 2, extents<5, 4, 8>()), batch_of(y.data(), 2, shape));
+    const auto check = [&](const auto& model, double tolerance) {
+        const auto ready = prepare<isa::native>(model);
+        auto enough = workspace_for(ready, 2);
+        run(ready, x, z, enough);
+        for (std::size_t i = 0; i < y.size(); ++i) {
+            REQUIRE(z[i] == Approx(y[i]).margin(tolerance));
+        }
+        return describe(ready);
+    };
+    CHECK(check(net, 1e-6).find("conv_transpose2d 8 -> 6, kernel 3x3 in 2 groups: float full, conv2d_f32 on") != std::string::npos);
+    CHECK(check(*quantize_dynamic(net), 0.02).find("in 6 groups: qint8 full, depthwise_int8 on") != std::string::npos);
 }
 
 TEST_CASE("containers nest, and everything reaches what is in them") {
     auto net =
         sequential(input<6, 6, 4>(), residual(sequential(conv2d<4, 4, 3, conv_options{.padding = 1}>(), batch_norm<4>(), relu())),
                    concat(conv2d<4, 3, 1>(), sequential(conv2d<4, 5, 3, conv_options{.padding = 1}>(), relu())),
-                   conv_transpose2d<8, 2, 2, conv_options{.stride = 2}>(), flatten(), dense<288, 3>());
+                   conv_transpose2d<8, 2, 2, conv_transpose_options{.stride = 2}>(), flatten(), dense<288, 3>());
     initialize(net, he_normal{}, seed{1});
     std::string names;
     for_each_member(net, [&](const member_path& path, auto&) { names += path.text() + " "; });

@@ -105,21 +105,25 @@ struct buffer : tensor<T, E...> {
 
 /// How a state dict keeps a member whose axes are in another order here: as a tensor of `shape`, of which axis order[i] is axis i
 /// here. A convolution's weights are [outputs, height, width, inputs] here and [outputs, inputs, height, width] there: order 0, 2,
-/// 3, 1.
+/// 3, 1. In `groups`, axis 0 there has one part for each of them, and each part's numbers are together here.
 struct file_axes {
     static constexpr std::size_t most = 4;
 
     std::size_t rank;
     std::array<std::size_t, most> shape;
     std::array<std::size_t, most> order;
+    std::size_t groups = 1;
 
     /// Where number `here` of the member lies in the file's tensor, both row-major.
     std::size_t index_in_file(std::size_t here) const noexcept {
         std::array<std::size_t, most> at{};
+        const std::size_t part = shape[0] / groups;
         for (std::size_t i = rank; i-- > 0;) {
-            at[order[i]] = here % shape[order[i]];
-            here /= shape[order[i]];
+            const std::size_t length = order[i] == 0 ? part : shape[order[i]];
+            at[order[i]] = here % length;
+            here /= length;
         }
+        at[0] += here * part;  // what is left is the group
         std::size_t index = 0;
         for (std::size_t axis = 0; axis < rank; ++axis) {
             index = index * shape[axis] + at[axis];

@@ -26,6 +26,7 @@ struct window {
     size2d padding = 0;
     size2d dilation = 1;
     std::size_t groups = 1;  // of channels
+    size2d more = 0;         // rows below and columns on the right that a transposed convolution gives besides
 
     /// Over images of this size; the channels are the layer's to say.
     constexpr kernels::convolution over(std::size_t height, std::size_t width) const noexcept {
