@@ -19,6 +19,7 @@
 #include <pare/nn/prepare.hpp>
 #include <pare/nn/recurrent.hpp>
 #include <pare/nn/relu.hpp>
+#include <pare/nn/selection.hpp>
 #include <pare/nn/self_attention.hpp>
 #include <pare/nn/sequential.hpp>
 #include <pare/nn/sigmoid.hpp>

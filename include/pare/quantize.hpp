@@ -3,6 +3,7 @@
 
 #include <pare/quantize/bfloat16.hpp>
 #include <pare/quantize/dynamic.hpp>
+#include <pare/quantize/float16.hpp>
 #include <pare/quantize/observers.hpp>
 #include <pare/quantize/tensor.hpp>
 #include <pare/quantize/weights.hpp>

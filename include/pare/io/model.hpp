@@ -14,7 +14,7 @@ PARE_NAMESPACE_BEGIN
 /// model of float weights is a PyTorch state dict; other storages take these tensors, w being the member's name:
 ///
 ///     tensor, buffer                    w                 its type and shape
-///     float, bfloat16 weights           w                 F32 or BF16 [outputs, inputs], or the axes of PyTorch for convolutions
+///     float, bfloat16, float16 weights  w                 F32, BF16 or F16 [outputs, inputs], or the axes of PyTorch for convolutions
 ///     qint8                             w, w.scale        I8 [outputs, inputs], F32 [outputs]
 ///     qint4<G>                          w, w.scale        U8 [outputs, bytes of a row], F32 or F16 [outputs, groups]
 ///     affine qint4<G>                   w.zero_point      besides: U8 [outputs, groups]

@@ -100,7 +100,7 @@ PARE_INLINE void for_each_group(Executor& executor, const convolution& s, const 
 
 }  // namespace detail
 
-/// Float (or bfloat16) weights of a convolution [outputs, kernel_height, kernel_width, channels / groups] as conv2d_f32 reads them:
+/// Float (or bfloat16, float16) weights of a convolution [outputs, kernel_height, kernel_width, channels / groups] as conv2d_f32 reads them:
 /// a matrix for each group.
 template <class Isa, class Stored = float>
 struct conv2d_f32_kernel {

@@ -3,7 +3,6 @@
 
 #include <pare/core/workspace.hpp>
 #include <pare/kernels/finish.hpp>
-#include <pare/types/bfloat16.hpp>
 
 PARE_NAMESPACE_BEGIN
 
@@ -20,17 +19,7 @@ struct strided {
 };
 using strided_f32 = strided<float>;
 
-/// A vector of numbers as float.
-template <class Isa>
-PARE_INLINE auto load_as_float(const float* p) noexcept {
-    return simd::ops<Isa>::load(p);
-}
-template <class Isa>
-PARE_INLINE auto load_as_float(const bfloat16* p) noexcept {
-    return simd::ops<Isa>::load_upper_halves(&p->bits);
-}
-
-/// `Stored` is how the packed operand is kept: float, or bfloat16, which becomes float on the way into the registers.
+/// `Stored` is how the packed operand is kept: float, or bfloat16 or float16, which become float on the way into the registers.
 template <class Isa, class Stored = float>
 struct gemm_f32_kernel {
     using V = simd::ops<Isa>;
@@ -97,7 +86,7 @@ struct gemm_f32_kernel {
             }
         }
         const std::size_t panel_size = layout::width * pieces.depth();
-        const auto load = [&](std::size_t c) { return load_as_float<Isa>(b + c / Vectors * panel_size + c % Vectors * V::lanes); };
+        const auto load = [&](std::size_t c) { return simd::load_as_float<Isa>(b + c / Vectors * panel_size + c % Vectors * V::lanes); };
         const auto step = [&](const float* const(&x)[Rows], std::size_t i) {
             if constexpr (Panels > 1) {  // few rows: they stay in registers while weights stream past
                 typename V::f32 xr[Rows];

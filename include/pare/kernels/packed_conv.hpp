@@ -99,9 +99,9 @@ constexpr bool is_depthwise(const convolution& s) noexcept {
 
 }  // namespace kernels
 
-/// Float or bfloat16 weights, in groups or not.
+/// Float, bfloat16 or float16 weights, in groups or not.
 template <class Element, class Isa>
-requires std::is_same_v<Element, float> || std::is_same_v<Element, bfloat16>
+requires detail::is_real<Element>
 class packed_convolution<weight_matrix<Element, full>, Isa> {
     using layout = kernels::conv2d_f32_kernel<Isa, Element>;
     using depthwise = kernels::depthwise_kernel<Isa, float>;

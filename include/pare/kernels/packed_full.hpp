@@ -8,9 +8,9 @@
 
 PARE_NAMESPACE_BEGIN
 
-/// Float or bfloat16 weights for the float product.
+/// Float, bfloat16 or float16 weights for the float product.
 template <class Element, class Isa>
-requires std::is_same_v<Element, float> || std::is_same_v<Element, bfloat16>
+requires detail::is_real<Element>
 class packed<weight_matrix<Element, full>, Isa> {
     using kernel = kernels::gemm_f32_kernel<Isa, Element>;
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include <pare/core/fixed_string.hpp>
 #include <pare/kernels/elementwise.hpp>
 #include <pare/kernels/operation.hpp>
 #include <pare/nn/sequential.hpp>
@@ -109,10 +110,13 @@ struct residual {
 
     template <class F>
     auto map_weights(F&& f) const {
-        auto mapped = pare::map_weights(body, [&](const member_path& path, const auto& w, auto a, const auto&... structure) {
-            return map_member(f, member_path("body", path), w, a, structure...);
-        });
+        auto mapped = map_weights_in<fixed_string("body")>(body, f);
         return pare::residual<decltype(mapped)>(std::move(mapped));
+    }
+
+    template <class F>
+    static constexpr void layer_types(F&& f) {
+        f.template operator()<fixed_string("body"), Body>();
     }
 
     /// The same with f(body), for prepare().
@@ -310,12 +314,17 @@ struct branches {
     template <class F>
     auto map_weights(F&& f) const {
         return [&]<std::size_t... I>(std::index_sequence<I...>) {
-            std::tuple mapped{pare::map_weights(std::get<I>(layers),
-                                                [&](const member_path& path, const auto& w, auto a, const auto&... structure) {
-                                                    return map_member(f, member_path(I, path), w, a, structure...);
-                                                })...};
+            std::tuple mapped{map_weights_in<I>(std::get<I>(layers), f)...};
             return std::apply([](auto&&... l) { return pare::branches<Join, std::decay_t<decltype(l)>...>(std::move(l)...); },
                               std::move(mapped));
+        }
+        (std::index_sequence_for<Layers...>{});
+    }
+
+    template <class F>
+    static constexpr void layer_types(F&& f) {
+        [&]<std::size_t... I>(std::index_sequence<I...>) {
+            (f.template operator()<I, Layers>(), ...);
         }
         (std::index_sequence_for<Layers...>{});
     }

@@ -56,6 +56,7 @@ struct convolution_plan {
 /// patches; a state dict has them as [Out, In / groups, kernel height, kernel width].
 template <std::size_t Rank, std::size_t In, std::size_t Out, size2d Kernel, conv_options Options, class Weights, class Activations>
 struct convolution_layer {
+    static constexpr const char* kind = Rank == 1 ? "conv1d" : "conv2d";
     static constexpr bool takes_stages = true;
     static constexpr bool trainable = requires(Weights & w) { trainable_values(w); };
     static constexpr bool is_static = In != dyn && Out != dyn && Kernel.width != dyn;

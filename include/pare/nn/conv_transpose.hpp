@@ -102,6 +102,7 @@ struct conv_transpose_plan {
 template <std::size_t In, std::size_t Out, size2d Kernel, conv_transpose_options Options = conv_transpose_options{},
           class Weights = weight_matrix<float, full>, class Activations = as_float>
 struct conv_transpose2d {
+    static constexpr const char* kind = "conv_transpose2d";
     static constexpr bool trainable = requires(Weights & w) { trainable_values(w); };
     static_assert(Options.fits(), "pare: the output_padding of a transposed convolution must be below its stride or its dilation");
     static_assert(In == dyn || Out == dyn || (In % Options.groups == 0 && Out % Options.groups == 0),

@@ -48,6 +48,7 @@ struct without_bias {};
 /// `dyn`. Without bias: dense<4, 3>(without_bias{}).
 template <std::size_t In, std::size_t Out, class Weights = weight_matrix<float, full>, class Activations = as_float>
 struct dense {
+    static constexpr const char* kind = "dense";
     static constexpr bool takes_stages = true;
     static constexpr bool trainable = requires(Weights & w) { trainable_values(w); };
 

@@ -30,7 +30,7 @@ using pool_in_table = pool_layer<Kind, Rank, size2d(dyn), pool_options{}>;
 /// compile with a sentence.
 using operations = kernels::joined<
     product_operations<weight_matrix<float, full>, as_float>, product_operations<weight_matrix<bfloat16, full>, as_float>,
-    product_operations<weight_matrix<qint8, full>, dynamic_range>,
+    product_operations<weight_matrix<float16, full>, as_float>, product_operations<weight_matrix<qint8, full>, dynamic_range>,
     product_operations<weight_matrix<qint4<32>, full>, dynamic_range>,
     product_operations<weight_matrix<qint4<64>, full>, dynamic_range>,
     product_operations<weight_matrix<qint4<128>, full>, dynamic_range>,
@@ -42,6 +42,7 @@ using operations = kernels::joined<
     product_operations<weight_matrix<float, csr32>, as_float>, product_operations<weight_matrix<qint8, csr>, dynamic_range>,
     product_operations<weight_matrix<qint8, csr32>, dynamic_range>, convolution_operations<weight_matrix<float, full>, as_float>,
     convolution_operations<weight_matrix<bfloat16, full>, as_float>,
+    convolution_operations<weight_matrix<float16, full>, as_float>,
     convolution_operations<weight_matrix<qint8, full>, dynamic_range>,
     kernels::operation_list<
         kernels::apply_operation<kernels::scale_columns>, kernels::apply_operation<kernels::map_values<kernels::relu_function>>,

@@ -42,6 +42,7 @@ constexpr bool all_static = ((N != dyn) && ...);
 /// may be `dyn`. Weights may be quantized: rows become floats when they are looked up.
 template <std::size_t Rows, std::size_t Width, class Weights = weight_matrix<float, full>, class Activations = as_float>
 struct embedding {
+    static constexpr const char* kind = "embedding";
     static constexpr bool takes_single_steps = true;
     static constexpr bool trainable = requires(Weights & w) { trainable_values(w); };
 
@@ -122,6 +123,7 @@ enum class bag_mode { sum, mean, max };
 template <std::size_t Rows, std::size_t Width, bag_mode Mode = bag_mode::mean, class Weights = weight_matrix<float, full>,
           class Activations = as_float>
 struct embedding_bag {
+    static constexpr const char* kind = "embedding_bag";
     static constexpr bool trainable = requires(Weights & w) { trainable_values(w); };
 
     Weights weights;  // [Rows, Width]

@@ -40,6 +40,7 @@ PARE_NAMESPACE_BEGIN
 ///                                                            f(path, member, file_axes) where a state dict orders it otherwise
 ///     auto map_weights(f) const                              the same layer with f(path, weights, activations) for weights
 ///                                                            (see map_member where they are not multiplied as a matrix)
+///     static constexpr const char* kind = "dense"            what only<...> and except<...> call layers like it
 ///
 /// and, where they apply,
 ///
@@ -52,6 +53,7 @@ PARE_NAMESPACE_BEGIN
 ///     static constexpr bool takes_single_steps = true        a step of its output depends on that step of x alone: for streams
 ///     static constexpr bool has_number = false               it does not count in the names of a sequential's members
 ///     auto map_layers(f) const                               a container's: the same with f of each layer that it holds
+///     static constexpr void layer_types(f)                   a container's: f.operator()<Name, Layer>() for each of them
 ///     std::string describe() const                           for describe(prepared)
 ///
 /// A plan is a small value without weights; where all of its extents are constants it can be made in a constant expression, and
@@ -239,6 +241,23 @@ auto map_member(F&& f, const member_path& path, const Weights& weights, Activati
         return f(path, weights, activations, structure...);
     } else {
         return f(path, weights, activations);
+    }
+}
+
+/// What the map_weights of a container calls for a layer in it, whose members are called "Name.<their names>" (Name is a number or
+/// a fixed_string): map_weights(layer, f) with these names; f.inside<Name, Layer>() where f wants to know which layer it is.
+template <auto Name, class Layer, class F>
+auto map_weights_in(const Layer& layer, const F& f) {
+    if constexpr (requires { f.template inside<Name, Layer>(); }) {
+        return map_weights(layer, f.template inside<Name, Layer>());
+    } else {
+        return map_weights(layer, [&](const member_path& path, const auto& w, auto a, const auto&... structure) {
+            if constexpr (std::is_integral_v<decltype(Name)>) {
+                return map_member(f, member_path(Name, path), w, a, structure...);
+            } else {
+                return map_member(f, member_path(Name.text, path), w, a, structure...);
+            }
+        });
     }
 }
 

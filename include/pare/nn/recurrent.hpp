@@ -17,6 +17,7 @@ PARE_NAMESPACE_BEGIN
 /// A sequence may also come in pieces, down to single steps: see step() in nn/stream.hpp.
 template <class Cell, std::size_t In, std::size_t Hidden, recurrent_options Options, class Weights, class Activations>
 struct recurrent {
+    static constexpr const char* kind = Cell::name;
     using cell = Cell;
     using plan_type = recurrent_plan<Cell, In, Hidden, Options, Weights, Activations>;
     static constexpr recurrent_options options = Options;

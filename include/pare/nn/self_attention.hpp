@@ -60,6 +60,7 @@ enum class attention_mask { none, causal };
 template <std::size_t Width, std::size_t Heads, attention_mask Mask = attention_mask::none,
           class Weights = weight_matrix<float, full>, class Activations = as_float>
 struct self_attention {
+    static constexpr const char* kind = "self_attention";
     static_assert(Width == dyn || Heads == dyn || Width % Heads == 0,
                   "pare: self_attention shares its Width among Heads: it must be a multiple");
     static constexpr bool trainable = requires(Weights & w) { trainable_values(w); };

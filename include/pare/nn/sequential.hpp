@@ -143,12 +143,17 @@ struct sequential {
     auto map_weights(F&& f) const {
         return [&]<std::size_t... I>(std::index_sequence<I...>) {
             // A braced list: the layers are mapped in order.
-            std::tuple mapped{pare::map_weights(
-                std::get<I>(layers), [&](const member_path& path, const auto& weights, auto activations, const auto&... structure) {
-                    return map_member(f, member_path(number<I>, path), weights, activations, structure...);
-                })...};
+            std::tuple mapped{map_weights_in<number<I>>(std::get<I>(layers), f)...};
             return std::apply([](auto&&... l) { return pare::sequential<std::decay_t<decltype(l)>...>(std::move(l)...); },
                               std::move(mapped));
+        }
+        (std::index_sequence_for<Layers...>{});
+    }
+
+    template <class F>
+    static constexpr void layer_types(F&& f) {
+        [&]<std::size_t... I>(std::index_sequence<I...>) {
+            (f.template operator()<number<I>, Layers>(), ...);
         }
         (std::index_sequence_for<Layers...>{});
     }

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include <pare/kernels/gemm_int8.hpp>
-#include <pare/nn/layer.hpp>
+#include <pare/nn/selection.hpp>
 #include <pare/quantize/weights.hpp>
 #include <pare/types/activations.hpp>
 
@@ -63,9 +63,9 @@ struct quantize_float_weights {
 };
 
 /// The model, or a result of one, with its weights quantized for activations of the given kind.
-template <class Element, granularity Granularity, class Activations, class Model>
-auto quantize_model(const Model& model) {
-    return and_then(model, [](const auto& m) {
+template <class Element, granularity Granularity, class Activations, class Model, class Selection>
+auto quantize_model(const Model& model, Selection selection) {
+    return and_then(model, [&](const auto& m) {
         std::optional<error> problem;
         for_each_member(m, [&](const member_path& path, const auto& member) {
             if constexpr (requires { static_cast<const float*>(member.data()); }) {
@@ -78,7 +78,7 @@ auto quantize_model(const Model& model) {
                 }
             }
         });
-        auto quantized = map_weights(m, quantize_float_weights<Element, Granularity, Activations>{&problem});
+        auto quantized = map_selected_weights(m, quantize_float_weights<Element, Granularity, Activations>{&problem}, selection);
         return problem ? result<decltype(quantized)>(*std::move(problem)) : result<decltype(quantized)>(std::move(quantized));
     });
 }
@@ -88,15 +88,16 @@ auto quantize_model(const Model& model) {
 /// The model with its weights as qint8, symmetric, one scale per output channel (or per tensor), and with activations that are
 /// quantized row by row as they come, with the range that they have at that moment. torch.quantization.quantize_dynamic(model,
 /// dtype=qint8) with finer granularity; or with 4-bit weights, quantize_dynamic<qint4<64>>(model), or blocks of ggml. A sparse
-/// model stays sparse. Takes a model or a result of one. Errors: weights or biases that are NaN or infinite.
-template <class Element, granularity Granularity = granularity::per_channel, class Model>
-auto quantize_dynamic(const Model& model) {
-    return detail::quantize_model<Element, Granularity, dynamic_range>(model);
+/// model stays sparse. Takes a model or a result of one; layers that the selection does not take (only<...>, except<...>) stay as they
+/// are. Errors: weights or biases that are NaN or infinite.
+template <class Element, granularity Granularity = granularity::per_channel, class Model, class Selection = every_layer>
+auto quantize_dynamic(const Model& model, Selection selection = {}) {
+    return detail::quantize_model<Element, Granularity, dynamic_range>(model, selection);
 }
 
-template <granularity Granularity = granularity::per_channel, class Model>
-auto quantize_dynamic(const Model& model) {
-    return quantize_dynamic<qint8, Granularity>(model);
+template <granularity Granularity = granularity::per_channel, class Model, class Selection = every_layer>
+auto quantize_dynamic(const Model& model, Selection selection = {}) {
+    return quantize_dynamic<qint8, Granularity>(model, selection);
 }
 
 PARE_NAMESPACE_END

@@ -14,6 +14,7 @@
 #include <pare/simd/isa/neon_i8mm.hpp>
 #include <pare/simd/isa/scalar.hpp>
 #include <pare/simd/isa/sse4_1.hpp>
+#include <pare/types/bfloat16.hpp>
 #include <pare/types/float16.hpp>
 
 PARE_NAMESPACE_BEGIN
@@ -81,6 +82,10 @@ PARE_INLINE void store_four_saturated(A* p, const typename ops<Isa>::i32 (&v)[4]
 template <class Isa>
 PARE_INLINE typename ops<Isa>::f32 load_as_float(const float* p) noexcept {
     return ops<Isa>::load(p);
+}
+template <class Isa>
+PARE_INLINE typename ops<Isa>::f32 load_as_float(const bfloat16* p) noexcept {
+    return ops<Isa>::load_upper_halves(&p->bits);
 }
 /// Exact, denormal halves too, also on hosts that flush denormal floats.
 template <class Isa>

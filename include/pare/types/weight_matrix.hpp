@@ -61,6 +61,11 @@ struct element_storage<bfloat16> : element_storage<float> {
     using type = bfloat16;
     static constexpr const char* name = "bfloat16";
 };
+template <>
+struct element_storage<float16> : element_storage<float> {
+    using type = float16;
+    static constexpr const char* name = "float16";
+};
 
 /// Elements in groups, in full: `format` says what code_at(matrix, row, column), scale_at(matrix, row, group) and
 /// offset_at(matrix, row, group) mean.
@@ -142,11 +147,15 @@ concept in_groups = requires {
     typename element_storage<Element>::format;
 };
 
+/// Elements that are what they stand for: numbers with a point.
+template <class Element>
+concept is_real = std::is_same_v<Element, float> || std::is_same_v<Element, bfloat16> || std::is_same_v<Element, float16>;
+
 }  // namespace detail
 
 /// A matrix of weights [rows = outputs, columns = inputs] as a model holds it: equal on every machine. `Element` says what a number
 /// is, `Layout` which numbers are stored and where: two independent choices. Stored value i stands for values[i] itself where the
-/// element is float or bfloat16, for values[i] * scales[its row] where it is qint8, and where it is qint4, for a half of a byte
+/// element is float, bfloat16 or float16, for values[i] * scales[its row] where it is qint8, and where it is qint4, for a half of a byte
 /// with the scale of its group, and its zero point if it is affine. Blocks of ggml know themselves what they stand for.
 template <class Element, class Layout>
 struct weight_matrix {
