@@ -42,6 +42,7 @@ TEST_CASE("every storage of weights comes back as it was saved") {
     CHECK(content.find("2.bias")->type == "F32");
 
     round_trip(to_bfloat16(net), to_bfloat16(other));
+    CHECK(round_trip(*to_float16(net), *to_float16(other)).find("0.weight")->type == "F16");
     round_trip(*quantize_dynamic(net), *quantize_dynamic(other));
     round_trip(*quantize_dynamic<qint4<32>>(net), *quantize_dynamic<qint4<32>>(other));
     using affine = qint4<16, float16, qscheme::affine>;

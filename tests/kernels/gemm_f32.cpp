@@ -98,19 +98,20 @@ TEST_CASE("gemm_f32 takes either operand transposed") {
     }
 }
 
-TEST_CASE("a product with bfloat16 weights is that with the floats that they stand for, to the bit") {
+template <class Half>
+void check_half_weights() {
     const random_numbers random(seed{33}, 0);
     serial_executor serial;
     for (const shape& s : shapes) {
-        using narrow = kernels::gemm_f32_kernel<test_isa, bfloat16>;
-        guarded<bfloat16> b(s.n * s.k), packed(narrow::packed_size(s.n, s.k));
+        using narrow = kernels::gemm_f32_kernel<test_isa, Half>;
+        guarded<Half> b(s.n * s.k), packed(narrow::packed_size(s.n, s.k));
         std::vector<float> a(s.m * s.k), wide(s.n * s.k), packed_wide(kernel::packed_size(s.n, s.k)), c(s.m * s.n),
             expected(s.m * s.n);
         for (std::size_t i = 0; i < a.size(); ++i) {
             a[i] = random.uniform(i, -1.0f, 1.0f);
         }
         for (std::size_t i = 0; i < b.size(); ++i) {
-            b[i] = bfloat16(random.uniform(1000000 + i, -1.0f, 1.0f));
+            b[i] = Half(random.uniform(1000000 + i, -1.0f, 1.0f));
             wide[i] = b[i];
         }
         narrow::pack({b.data(), 1, s.k}, s.n, s.k, packed.data());
@@ -121,6 +122,11 @@ TEST_CASE("a product with bfloat16 weights is that with the floats that they sta
                                            kernels::epilogue<float>(expected.data(), s.n));
         CHECK(c == expected);
     }
+}
+
+TEST_CASE("a product with bfloat16 or float16 weights is that with the floats that they stand for, to the bit") {
+    check_half_weights<bfloat16>();
+    check_half_weights<float16>();
 }
 
 TEST_CASE("a row of a float product has the same bits in every batch and on any number of threads") {

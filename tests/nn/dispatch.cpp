@@ -15,6 +15,7 @@
 #include <pare/prune/sparsify.hpp>
 #include <pare/quantize/bfloat16.hpp>
 #include <pare/quantize/dynamic.hpp>
+#include <pare/quantize/float16.hpp>
 #include <pare/train/initialize.hpp>
 
 #include "../catch.hpp"
@@ -131,6 +132,7 @@ TEST_CASE("convolutions and pools: every instruction set of the table gives the 
 TEST_CASE("float weights: every instruction set of the table is near isa::scalar") {
     check_every_isa(network, 1e-5f);
     check_every_isa(to_bfloat16(network), 1e-5f);
+    check_every_isa(*to_float16(network), 1e-5f);
     check_every_isa(*sparsify(thinned()), 1e-5f);
     check_every_isa(sequential(dense<100, 30>(), softmax()), 1e-6f);
 }

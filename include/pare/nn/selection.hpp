@@ -8,8 +8,8 @@ PARE_NAMESPACE_BEGIN
 
 /// Which layers an optimization takes. Those that it does not take stay as they are, and so do their types, which is why names are
 /// template arguments. A name is a layer's place, as members of a state dict have it ("2", "3.body.0"; what lies in a container is
-/// meant by the container's), or its kind ("dense", "conv2d", "lstm", ...: `kind` in the layer). One that fits no layer of the model
-/// does not compile.
+/// meant by the container's), or its kind ("dense", "conv2d", "lstm", ...: `kind` in the layer). One that fits no layer of the
+/// model does not compile.
 ///
 ///     quantize_dynamic(model, only<"dense", "lstm">{})
 ///     quantize_weights_only<qint4<64>>(model, except<"0", "embedding">{})
@@ -90,7 +90,7 @@ constexpr bool is_taken(except<Names...>, bool outer) noexcept {
 template <class Path, class Layer>
 constexpr bool contains_layer(std::string_view name) noexcept {
     bool found = is_called<Path, Layer>(name);
-    if constexpr (requires { Layer::layer_types([]<auto, class>() {}); }) {
+    if constexpr (requires { Layer::layer_types([]<auto, class>(){}); }) {
         Layer::layer_types([&]<auto Name, class Inner>() {
             found = found || contains_layer<typename Path::template in<Name>, Inner>(name);
         });
