@@ -101,7 +101,7 @@ TEST_CASE("sums become bytes of another scale, to the bit") {
     check_requantize<qint8>(7, 7);
 }
 
-template <kernels::fixed_rounding Rounding>
+template <fixed_rounding Rounding>
 static void check_requantize_fixed(const std::vector<std::array<std::int32_t, 4>>& golden) {
     const random_numbers random(seed{23}, 0);
     const std::size_t columns = 70, stride = 80, rows = 40;
@@ -134,9 +134,9 @@ static void check_requantize_fixed(const std::vector<std::array<std::int32_t, 4>
 }
 
 TEST_CASE("fixed-point requantization is that of TensorFlow Lite, rounded twice or once") {
-    check_requantize_fixed<kernels::fixed_rounding::twice>(
+    check_requantize_fixed<fixed_rounding::twice>(
         {{-34329, 1335166881, 6, -334}, {3411, 1208738487, 8, 8}, {16616, 1195182203, 6, 145}});
-    check_requantize_fixed<kernels::fixed_rounding::once>(
+    check_requantize_fixed<fixed_rounding::once>(
         {{-34329, 1335166881, 6, -333}, {3411, 1208738487, 8, 7}, {16616, 1195182203, 6, 144}});
     CHECK(quantized_multiplier(0.75) == fixed_multiplier{1610612736, 0});
     CHECK(quantized_multiplier(0.25) == fixed_multiplier{1 << 30, 1});

@@ -136,12 +136,8 @@ struct requantize {
     }
 };
 
-/// How requantize_fixed rounds: twice, half up after the product and half away from zero after the shift, as gemmlowp and older
-/// TensorFlow Lite; or once, half up.
-enum class fixed_rounding { twice, once };
-
 /// y = clamp(sum * multiplier[j] / 2^(31 + shift[j]) + zero_point) to [smallest, largest], in integers throughout; multipliers are
-/// positive, shifts are to the right, from 0 to 31. Jacob et al. 2018, section 2.2; see quantized_multiplier().
+/// positive, shifts are to the right, from 0 to 31. See quantized_multiplier() and multiply_fixed().
 template <fixed_rounding Rounding>
 struct requantize_fixed {
     const std::int32_t* multiplier;
@@ -169,7 +165,7 @@ struct requantize_fixed {
     }
     template <class Sum>
     std::int32_t operator()(Sum sum, std::size_t, std::size_t column) const noexcept {
-        const std::int32_t y = multiply<isa::scalar>(saturated<std::int32_t>(sum), multiplier[column], shift[column]);
+        const std::int32_t y = multiply_fixed<Rounding>(saturated<std::int32_t>(sum), {multiplier[column], shift[column]});
         return (y < smallest - zero_point  ? smallest - zero_point
                 : y > largest - zero_point ? largest - zero_point
                                            : y) +

@@ -7,6 +7,7 @@
 
 #include <pare/core/result.hpp>
 #include <pare/quantize/ggml_blocks.hpp>
+#include <pare/types/dialects.hpp>
 #include <pare/types/granularity.hpp>
 #include <pare/types/quantization.hpp>
 #include <pare/types/weight_matrix.hpp>
@@ -51,9 +52,10 @@ inline error scale_too_large(std::string_view name, std::size_t row) {
 
 }  // namespace detail
 
-/// w as qint8 in the narrow range [-127, 127] and the same layout: scale = max |w| / 127 of each row, or of the whole matrix; q =
-/// RNE(w * (1 / scale)). `name` is what errors call the weights. Errors: a weight that is NaN, infinite or larger than 2^62.
-template <class Layout>
+/// w as qint8 and the same layout, symmetric, by the rules of a dialect: pare's is the narrow range [-127, 127], scale = max |w| / 127
+/// of each row, or of the whole matrix; q = RNE(w * (1 / scale)). `name` is what errors call the weights. Errors: a weight that
+/// is NaN, infinite or larger than 2^62.
+template <numeric_dialect Dialect = dialect::pare, class Layout>
 result<weight_matrix<qint8, Layout>> quantize_weights(const weight_matrix<float, Layout>& w, granularity g,
                                                       std::string_view name = "weight") {
     if (auto problem = detail::unfit_weight(w, name)) {
@@ -67,14 +69,12 @@ result<weight_matrix<qint8, Layout>> quantize_weights(const weight_matrix<float,
         largest = size > largest ? size : largest;
     });
     weight_matrix<qint8, Layout> quantized(w.structure);
-    std::vector<float> inverse(w.rows());
     for (std::size_t row = 0; row < w.rows(); ++row) {
-        quantized.scales[row] = symmetric_quantization<qint8>(g == granularity::per_tensor ? largest : magnitude[row]).scale;
-        inverse[row] = exact_divide(1.0f, quantized.scales[row]);
+        quantized.scales[row] = Dialect::template symmetric<qint8>(g == granularity::per_tensor ? largest : magnitude[row]).scale;
     }
     w.structure.for_each([&](std::size_t row, std::size_t, std::size_t i) {
-        quantized.values[i] =
-            static_cast<std::int8_t>(quantize_value(w.values[i], inverse[row], 0, qint8::narrow_smallest, qint8::largest));
+        quantized.values[i] = static_cast<std::int8_t>(Dialect::quantize_weight(
+            w.values[i], {quantized.scales[row], 0}, Dialect::template symmetric_smallest<qint8>, qint8::largest));
     });
     return quantized;
 }

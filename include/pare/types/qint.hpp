@@ -33,6 +33,17 @@ struct quint8 {
     bool operator==(const quint8&) const = default;
 };
 
+/// A 32-bit integer that stands for a real number through a `quantization`: biases and sums of products.
+struct qint32 {
+    using storage = std::int32_t;
+    static constexpr std::int32_t smallest = -2147483647 - 1;
+    static constexpr std::int32_t largest = 2147483647;
+    static constexpr const char* name = "qint32";
+
+    storage raw = 0;
+    bool operator==(const qint32&) const = default;
+};
+
 /// Where the integers of a quantization lie: on both sides of zero, which is zero, or anywhere, with a zero point.
 enum class qscheme { symmetric, affine };
 

@@ -97,15 +97,15 @@ inline std::int32_t quantize_value(float x, float inverse_scale, std::int32_t ze
 /// A real multiplier as an integer and a shift: multiplier / 2^(31 + shift).
 struct fixed_multiplier {
     std::int32_t multiplier = 0;
-    std::int32_t shift = 0;  // to the right
+    std::int32_t shift = 0;  // to the right, or to the left where it is negative
 
     bool operator==(const fixed_multiplier&) const = default;
 };
 
-/// The nearest fixed multiplier of a real one in (0, 1): the fraction of frexp times 2^31, halves away from zero. As TensorFlow
+/// The nearest fixed multiplier of a real one in (0, 2^30): the fraction of frexp times 2^31, halves away from zero. As TensorFlow
 /// Lite's QuantizeMultiplier. One below 2^-32 becomes 0.
-inline fixed_multiplier quantized_multiplier(double real) noexcept {
-    PARE_ASSERT(real > 0.0 && real < 1.0, "expected a multiplier between 0 and 1, got %g", real);
+inline fixed_multiplier nearest_fixed_multiplier(double real) noexcept {
+    PARE_ASSERT(real > 0.0 && real < 1073741824.0, "expected a multiplier between 0 and 2^30, got %g", real);
     int exponent = 0;
     const double fraction = std::frexp(real, &exponent);
     auto m = static_cast<std::int64_t>(std::round(fraction * 2147483648.0));
@@ -113,10 +113,39 @@ inline fixed_multiplier quantized_multiplier(double real) noexcept {
         m /= 2;
         ++exponent;
     }
-    if (exponent < -31) {
-        return {};
+    return exponent < -31 ? fixed_multiplier{} : fixed_multiplier{static_cast<std::int32_t>(m), -exponent};
+}
+
+/// The same for multipliers in (0, 1) and shifts to the right, which kernels take: one that would round to 1 is the largest below.
+inline fixed_multiplier quantized_multiplier(double real) noexcept {
+    PARE_ASSERT(real > 0.0 && real < 1.0, "expected a multiplier between 0 and 1, got %g", real);
+    const fixed_multiplier m = nearest_fixed_multiplier(real);
+    return m.shift < 0 ? fixed_multiplier{2147483647, 0} : m;
+}
+
+/// How a product with a fixed multiplier rounds: twice, half up after the product and half away from zero after the shift, as
+/// gemmlowp and older TensorFlow Lite; or once, half up.
+enum class fixed_rounding { twice, once };
+
+/// x * m.multiplier / 2^(31 + m.shift), or the nearest that 32 bits hold. Twice: high = (2 * x * multiplier + 2^31) >> 32, then
+/// high / 2^shift to the nearest, where shifts to the left come before the product. Once: (x * multiplier + 2^(30 + shift)) >> (31
+/// + shift). Jacob et al. 2018, section 2.2.
+template <fixed_rounding Rounding>
+inline std::int32_t multiply_fixed(std::int32_t x, fixed_multiplier m) noexcept {
+    const auto clamped = [](std::int64_t y) {
+        return y < -2147483647 - 1 ? -2147483647 - 1 : y > 2147483647 ? 2147483647 : static_cast<std::int32_t>(y);
+    };
+    if constexpr (Rounding == fixed_rounding::once) {
+        return clamped((std::int64_t{x} * m.multiplier + (std::int64_t{1} << (30 + m.shift))) >> (31 + m.shift));
+    } else {
+        const std::int64_t shifted = m.shift < 0 ? clamped(std::int64_t{x} * (std::int64_t{1} << -m.shift)) : x;
+        const std::int64_t high = (shifted * m.multiplier + (std::int64_t{1} << 30)) >> 31;
+        if (m.shift <= 0) {
+            return static_cast<std::int32_t>(high);
+        }
+        const std::int64_t half = std::int64_t{1} << (m.shift - 1);
+        return static_cast<std::int32_t>((high + half - (high < 0 ? 1 : 0)) >> m.shift);
     }
-    return exponent > 0 ? fixed_multiplier{2147483647, 0} : fixed_multiplier{static_cast<std::int32_t>(m), -exponent};
 }
 
 PARE_NAMESPACE_END
