@@ -43,7 +43,7 @@ void check_layer(const nlohmann::json& c, Layer layer, const Shape& shape, const
     using namespace pare;
     CAPTURE(c["name"].get<std::string>());
     std::set<std::string> names;
-    for_each_member(layer, [&](const member_path& path, auto& member, auto... axes) {
+    for_each_member(layer, [&](const member_path& path, auto& member, std::same_as<file_axes> auto... axes) {
         if constexpr (trained_member<std::remove_reference_t<decltype(member)>>) {
             const auto given = golden_numbers(c, "p." + path.text());
             const auto values = trainable_values(member);
@@ -85,7 +85,7 @@ void check_layer(const nlohmann::json& c, Layer layer, const Shape& shape, const
         check_close(dx, expected_dx, 1e-3, 1e-5);
     }
     std::size_t first = 0;
-    for_each_member(layer, [&](const member_path& path, auto& member, auto... axes) {
+    for_each_member(layer, [&](const member_path& path, auto& member, std::same_as<file_axes> auto... axes) {
         CAPTURE(path.text());
         if constexpr (trained_member<std::remove_reference_t<decltype(member)>>) {
             const auto expected = golden_numbers(c, "grad." + path.text());

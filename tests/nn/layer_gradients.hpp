@@ -117,9 +117,10 @@ inline std::size_t index_in_file(std::size_t i, const pare::file_axes& axes) {
 }
 
 /// Compares a layer in training with PyTorch: `expected` is what pytorch_numbers.py prints. x is a wave, too, or `given`.
+/// Returns the gradient of x.
 template <class Layer, class Shape>
-void check_pytorch(Layer layer, const Shape& shape, std::size_t batch, const std::vector<double>& expected,
-                   const std::vector<float>& given = {}) {
+std::vector<float> check_pytorch(Layer layer, const Shape& shape, std::size_t batch, const std::vector<double>& expected,
+                                 const std::vector<float>& given = {}) {
     using namespace pare;
     const auto wave = [](std::size_t i, std::size_t which) {
         return static_cast<float>(std::sin(1.3 * static_cast<double>(i) + static_cast<double>(which)));
@@ -127,7 +128,7 @@ void check_pytorch(Layer layer, const Shape& shape, std::size_t batch, const std
     training_pass pass(std::move(layer), shape, batch);
     const auto out = pass.layer.plan().output_shape(shape);
     std::size_t which = 3;
-    for_each_member(pass.layer, [&](const member_path&, auto& member, const auto&... axes) {
+    for_each_member(pass.layer, [&](const member_path&, auto& member, const std::same_as<pare::file_axes> auto&... axes) {
         const std::span<float> values = trainable_values(member);
         for (std::size_t i = 0; i < values.size(); ++i) {
             values[i] = wave(index_in_file(i, axes...), which);
@@ -156,7 +157,7 @@ void check_pytorch(Layer layer, const Shape& shape, std::size_t batch, const std
         project(pass.dx, [&](std::size_t i) { return index_in_pytorch(shape, i); });
     }
     std::span<const float> gradient = pass.gradient;
-    for_each_member(pass.layer, [&](const member_path&, auto& member, const auto&... axes) {
+    for_each_member(pass.layer, [&](const member_path&, auto& member, const std::same_as<pare::file_axes> auto&... axes) {
         const std::size_t count = trainable_values(member).size();
         project(gradient.first(count), [&](std::size_t i) { return index_in_file(i, axes...); });
         gradient = gradient.subspan(count);
@@ -166,6 +167,7 @@ void check_pytorch(Layer layer, const Shape& shape, std::size_t batch, const std
         CAPTURE(i);
         CHECK(found[i] == Approx(expected[i]).epsilon(1e-5).margin(2e-5));
     }
+    return pass.dx;
 }
 
 #endif

@@ -34,3 +34,14 @@ def case(name, layer, x, f=None, order=None):
 nn = torch.nn
 case("transposed, groups", nn.ConvTranspose2d(6, 4, (3, 2), (2, 3), (1, 0), (1, 2), 2), (2, 6, 3, 4))
 case("transposed, dilation, depthwise", nn.ConvTranspose2d(5, 10, 3, 1, 2, 1, 5, False, 2), (2, 5, 3, 4))
+# A bag of 3, one of 1, one of none: filled up to 4 with row 2 of 7.
+bags = torch.tensor([[0, 6, 2, 5], [4, 2, 2, 2], [2, 2, 2, 2]])
+case("embedding, padding", nn.Embedding(7, 5, padding_idx=2), bags)
+for mode in "sum", "mean", "max":
+    case(f"bag, {mode}", nn.EmbeddingBag(7, 5, mode=mode, padding_idx=2), bags)
+weights = wave((3, 4), 1).requires_grad_()
+weighted = nn.EmbeddingBag(7, 5, mode="sum", padding_idx=2)
+case("bag, weighted", weighted, bags, lambda x: weighted(x, per_sample_weights=weights))
+print("per_sample_weights:", project(weights.grad))
+ragged = nn.EmbeddingBag(7, 5, padding_idx=2)
+case("bag, offsets", ragged, torch.tensor([0, 6, 5, 4]), lambda x: ragged(x, torch.tensor([0, 3, 4])))

@@ -5,6 +5,8 @@
 #include <pare/nn/conv.hpp>
 #include <pare/nn/conv_transpose.hpp>
 #include <pare/nn/dense.hpp>
+#include <pare/nn/embedding.hpp>
+#include <pare/nn/self_attention.hpp>
 #include <pare/nn/sequential.hpp>
 
 #include "../catch.hpp"
@@ -100,10 +102,11 @@ TEST_CASE("fans of convolutions are those of torch.nn.init._calculate_fan_in_and
     // weight.size(1) and weight.size(0), each times the window.
     using fans = std::pair<std::size_t, std::size_t>;
     CHECK(fans_of(dense<6, 8>()) == fans(6, 8));
-    CHECK(fans_of(conv1d<6, 8, 5>()) == fans(6 * 5, 8 * 5));                                          // [8, 6, 5]
-    CHECK(fans_of(conv2d<6, 8, size2d(3, 5)>()) == fans(6 * 15, 8 * 15));                             // [8, 6, 3, 5]
-    CHECK(fans_of(conv2d<6, 8, size2d(3, 5), conv_options{.groups = 2}>()) == fans(3 * 15, 8 * 15));  // [8, 3, 3, 5]
-    CHECK(fans_of(conv_transpose2d<6, 8, size2d(3, 5)>()) == fans(8 * 15, 6 * 15));                   // [6, 8, 3, 5]
+    CHECK(fans_of(conv1d<6, 8, 5>()) == fans(6 * 5, 8 * 5));                                                 // [8, 6, 5]
+    CHECK(fans_of(conv2d<6, 8, size2d(3, 5)>()) == fans(6 * 15, 8 * 15));                                    // [8, 6, 3, 5]
+    CHECK(fans_of(conv2d<6, 8, size2d(3, 5), conv_options{.groups = 2}>()) == fans(3 * 15, 8 * 15));         // [8, 3, 3, 5]
+    CHECK(fans_of(conv_transpose2d<6, 8, size2d(3, 5)>()) == fans(8 * 15, 6 * 15));                          // [6, 8, 3, 5]
+    CHECK(fans_of(conv_transpose2d<6, 8, 3, conv_transpose_options{.groups = 2}>()) == fans(4 * 9, 6 * 9));  // [6, 4, 3, 3]
 }
 
 TEST_CASE("initializers have the variance of their formula, normal or uniform") {
@@ -136,6 +139,30 @@ TEST_CASE("PyTorch's defaults bound weights and biases by the inputs, or by the 
         CHECK(s.largest <= 0.5);
         CHECK(s.largest > 0.3);
     }
+}
+
+TEST_CASE("PyTorch's defaults of transposed convolutions, embeddings and attention") {
+    // nn.ConvTranspose2d(32, 16, 5, groups=2): weights [32, 8, 5, 5], of which kaiming_uniform_(a=sqrt(5)) takes fan_in 8 * 25.
+    const auto net = initialized(
+        sequential(conv_transpose2d<32, 16, 5, conv_transpose_options{.groups = 2}>(), embedding<100, 30>({.padding_index = 2}),
+                   embedding_bag<100, 30>({.padding_index = 99}), self_attention<40, 4>()),
+        pytorch_default{}, seed{1});
+    const auto& [transposed, table, bag, attention] = net.layers;
+    const auto near = [](const statistics& s, double bound) { return s.largest <= bound * 1.0001 && s.largest > 0.85 * bound; };
+    const auto of_weights = [](const auto& w) { return of({w.values.data(), w.values.size()}); };
+    CHECK(near(of_weights(transposed.weights), 1.0 / std::sqrt(200.0)));
+    CHECK(near(of(transposed.bias.values()), 1.0 / std::sqrt(200.0)));
+    for (const auto& [weights, padding] : {std::pair(&table.weights, 2), std::pair(&bag.weights, 99)}) {
+        CHECK(of_weights(*weights).variance == Approx(0.99).epsilon(0.06));
+        CHECK(of_weights(*weights).largest > 3.0);
+        CHECK(of({weights->values.data() + padding * 30, 30}).largest == 0.0);
+    }
+    CHECK(near(of_weights(attention.in_weights), std::sqrt(6.0 / 160.0)));
+    CHECK(near(of_weights(attention.out_weights), 1.0 / std::sqrt(40.0)));
+    CHECK(of(attention.in_bias.values()).largest == 0.0);
+    CHECK(of(attention.out_bias.values()).largest == 0.0);
+    const auto other = initialized(sequential(embedding<100, 30>({.padding_index = 2})), he_uniform{}, seed{1});
+    CHECK(of({std::get<0>(other.layers).weights.values.data() + 60, 30}).largest == 0.0);
 }
 
 TEST_CASE("the same seed gives the same model, another one another") {

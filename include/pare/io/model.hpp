@@ -181,7 +181,7 @@ namespace io {
 /// Takes the members of a model to or from an archive.
 template <class Archive, class Model, class Names>
 void serialize_members(Archive& archive, Model& model, const Names& names) {
-    for_each_member(model, [&](const member_path& path, auto& member, const auto&... axes) {
+    for_each_member(model, [&](const member_path& path, auto& member, const std::same_as<file_axes> auto&... axes) {
         constexpr bool known = requires(const std::string& name) {
             serialize(archive, name, member, axes...);
         };

@@ -36,8 +36,9 @@ PARE_NAMESPACE_BEGIN
 ///
 /// one with parameters
 ///
-///     static void members(self, f)                           f(path, member) for each weight storage, tensor and buffer, or
-///                                                            f(path, member, file_axes) where a state dict orders it otherwise
+///     static void members(self, f)                           f(path, member) for each weight storage, tensor and buffer; or
+///                                                            f(path, member, file_axes) where a state dict orders it otherwise,
+///                                                            f(path, member, looked_up) for a table of rows
 ///     auto map_weights(f) const                              the same layer with f(path, weights, activations) for weights
 ///                                                            (see map_member where they are not multiplied as a matrix)
 ///     static constexpr const char* kind = "dense"            what only<...> and except<...> call layers like it
@@ -134,6 +135,11 @@ struct file_axes {
     }
 };
 
+/// The structure of weights of which rows are looked up: prepare() leaves them as they are.
+struct looked_up {
+    std::size_t padding_row = dyn;  // one that stands for nothing: it begins as zeros
+};
+
 /// Weights and the kind of activations that they multiply: what maps over weights return.
 template <class Weights, class Activations>
 struct mapped_weights {
@@ -204,7 +210,8 @@ concept takes_stages = requires {
 };
 
 /// Calls f(member_path, member) for each weight storage, parameter tensor and buffer of a layer or a network, in the order of a
-/// state dict; or f(member_path, member, file_axes), where f takes it, for those that have one.
+/// state dict; or f(member_path, member, file_axes) or f(member_path, member, looked_up), where f takes it, for those that have
+/// one.
 template <class Layer, class F>
 void for_each_member(Layer& layer, F&& f) {
     using plain = std::remove_const_t<Layer>;
@@ -228,9 +235,6 @@ auto map_weights(const Layer& layer, F&& f) {
         return layer;
     }
 }
-
-/// The structure of weights of which rows are looked up: prepare() leaves them as they are.
-struct looked_up {};
 
 /// What the map_weights of a layer calls for weights that an image or another structure is multiplied by, not rows: f(path,
 /// weights, activations, structure) where f has an answer to that, as prepare() does, else f(path, weights, activations).

@@ -18,7 +18,9 @@ PARE_NAMESPACE_BEGIN
 /// An initializer gives the weights of one matrix: float operator()(numbers, i, inputs, outputs) const, the i-th of them, or all at
 /// once, void fill(numbers, values, inputs, outputs) const, as a matrix [outputs, inputs]. The i-th is told the inputs that one
 /// output sees and the outputs that one input reaches, PyTorch's fan_in and fan_out: of a convolution both count the pixels of its
-/// window. One with float bias(numbers, i, inputs) const gives biases too; else they become zero.
+/// window. One with float bias(numbers, i, inputs) const gives biases too; else they become zero. One with float row(numbers, i)
+/// const gives tables whose rows are looked up other numbers, and one with float projection(numbers, i, inputs, outputs) const
+/// the weights of queries, keys and values of self-attention. What a table has for padding is zero.
 
 namespace detail {
 
@@ -48,6 +50,9 @@ inline fans fans_of(const weight_matrix<float, full>&, const file_axes& axes) no
         window *= axes.shape[axis];
     }
     return {axes.shape[1] * window, axes.shape[0] * window};
+}
+inline fans fans_of(const weight_matrix<float, full>& weights, const looked_up&) noexcept {
+    return fans_of(weights);
 }
 
 }  // namespace detail
@@ -90,14 +95,19 @@ struct lecun_uniform {
     }
 };
 
-/// What torch.nn.Linear, Conv1d, Conv2d, RNN, LSTM and GRU begin with: weights and biases in [-1 / sqrt(n), 1 / sqrt(n)], n being
-/// the inputs or, of recurrent layers, the hidden units.
+/// What the layers of torch.nn begin with. Linear, Conv1d, Conv2d, ConvTranspose2d, RNN, LSTM, GRU: weights and biases in [-1 /
+/// sqrt(n), 1 / sqrt(n)], n being fan_in or, of recurrent layers, the hidden units. Embedding and EmbeddingBag: the normal
+/// distribution. MultiheadAttention: its projections of the inputs as glorot_uniform, zero biases.
 struct pytorch_default {
     float operator()(const random_numbers& numbers, std::size_t i, std::size_t inputs, std::size_t) const noexcept {
         return bias(numbers, i, inputs);
     }
     float bias(const random_numbers& numbers, std::size_t i, std::size_t inputs) const noexcept {
         return detail::random_uniform(numbers, i, detail::per(1.0f / 3.0f, inputs));
+    }
+    float row(const random_numbers& numbers, std::size_t i) const noexcept { return numbers.normal(i); }
+    float projection(const random_numbers& numbers, std::size_t i, std::size_t inputs, std::size_t outputs) const noexcept {
+        return glorot_uniform{}(numbers, i, inputs, outputs);
     }
 };
 
@@ -177,21 +187,48 @@ void initialize(Model& model, const Initializer& initializer, seed s) {
                 inputs = leaf.starts_with("weight_ih") && seen_hidden < hidden.size() ? hidden[seen_hidden] : inputs;
             }
             seen_hidden += leaf.starts_with("weight_hh") ? 1u : 0u;
-            if constexpr (requires { initializer.fill(numbers, std::span(member.values), member.columns(), member.rows()); }) {
+            const auto fill = [&](const auto& value) {
+                for (std::size_t i = 0; i < member.values.size(); ++i) {
+                    member.values[i] = value(i);
+                }
+            };
+            constexpr bool has_rows = (std::is_same_v<std::remove_cvref_t<decltype(axes)>, looked_up> || ...);
+            constexpr bool knows_rows = requires {
+                initializer.row(numbers, 0);
+            };
+            constexpr bool knows_projections = requires {
+                initializer.projection(numbers, 0, inputs, inputs);
+            };
+            if constexpr (has_rows && knows_rows) {
+                fill([&](std::size_t i) { return initializer.row(numbers, i); });
+            } else if constexpr (requires {
+                                     initializer.fill(numbers, std::span(member.values), member.columns(), member.rows());
+                                 }) {
                 initializer.fill(numbers, std::span(member.values), member.columns(), member.rows());
             } else {
-                for (std::size_t i = 0; i < member.values.size(); ++i) {
-                    member.values[i] = initializer(numbers, i, inputs, fans.outputs);
+                if constexpr (knows_projections) {
+                    if (leaf == "in_proj_weight") {
+                        fill([&](std::size_t i) { return initializer.projection(numbers, i, inputs, fans.outputs); });
+                        return;
+                    }
+                }
+                fill([&](std::size_t i) { return initializer(numbers, i, inputs, fans.outputs); });
+            }
+            if constexpr (has_rows) {
+                const std::size_t padding = (axes.padding_row, ...);
+                if (padding < member.rows()) {
+                    std::fill_n(member.values.begin() + static_cast<std::ptrdiff_t>(padding * member.columns()), member.columns(),
+                                0.0f);
                 }
             }
         } else {
             static_assert(
                 requires { member.shape(); }, "pare: initialize() takes a model whose weights are float and full");
-            if (leaf.starts_with("bias")) {
+            if (leaf.starts_with("bias") || leaf.ends_with("bias")) {
                 std::fill(member.begin(), member.end(), typename type::value_type{});
                 const random_numbers numbers(s, bias_stream++);
                 if constexpr (requires(float* to) { to = member.data(), initializer.bias(numbers, 0, inputs); }) {
-                    for (std::size_t i = 0; layer_of(path) == owner && i < member.size(); ++i) {
+                    for (std::size_t i = 0; leaf.starts_with("bias") && layer_of(path) == owner && i < member.size(); ++i) {
                         member.data()[i] = initializer.bias(numbers, i, inputs);
                     }
                 }
