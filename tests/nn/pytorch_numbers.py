@@ -45,3 +45,5 @@ case("bag, weighted", weighted, bags, lambda x: weighted(x, per_sample_weights=w
 print("per_sample_weights:", project(weights.grad))
 ragged = nn.EmbeddingBag(7, 5, padding_idx=2)
 case("bag, offsets", ragged, torch.tensor([0, 6, 5, 4]), lambda x: ragged(x, torch.tensor([0, 3, 4])))
+case("lstm without bias", nn.LSTM(5, 3, 2, False, True, bidirectional=True), (2, 4, 5))
+case("gru without bias", nn.GRU(5, 3, 1, False, True), (2, 4, 5))

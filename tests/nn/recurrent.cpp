@@ -11,6 +11,7 @@
 #include <pare/quantize/dynamic.hpp>
 
 #include "../catch.hpp"
+#include "layer_gradients.hpp"
 #include "sequences.hpp"
 
 using namespace pare;
@@ -57,64 +58,21 @@ std::vector<double> reference(kind k, const double* p, std::size_t in, std::size
     return y;
 }
 
-/// Outputs and every gradient of a layer of 5 inputs and 6 numbers of state against the definition and its central differences.
+/// A layer of 5 inputs and 6 numbers of state.
 template <class Layer>
 void check_against_definition(kind k, Layer layer) {
-    constexpr std::size_t in = 5, n = 6, steps = 4, batch = 3;
+    constexpr std::size_t in = 5, n = 6, steps = 4;
     CAPTURE(layer.describe());
-    layer = filled(std::move(layer));
-    const auto x = some_numbers(batch * steps * in, 1), dy = some_numbers(batch * steps * n, 2);
-    const extents<dyn, dyn> sample(steps, in);
-    serial_executor serial;
-    workspace space(training_scratch_bytes<isa::native>(layer, batch, sample));
-    context<isa::native, serial_executor> ctx{serial, space.scratch()};
-    std::vector<float> y(dy.size()), dx(x.size()), gradient(parameter_count(layer)), saved(saved_floats(layer, batch, sample));
-    const auto out = layer.plan().output_shape(sample);
-    const auto xs = batch_of(x.data(), batch, sample);
-    layer.forward_training(ctx, xs, batch_of(y.data(), batch, out), saved);
-    layer.backward(ctx, xs, batch_of(std::as_const(y).data(), batch, out), batch_of(dy.data(), batch, out),
-                   batch_of(dx.data(), batch, sample), gradient, saved);
-
-    std::vector<double> parameters, inputs(x.begin(), x.end());
-    for_each_member(layer, [&](const member_path&, auto& member) {
-        for (const float value : trainable_values(member)) {
-            parameters.push_back(static_cast<double>(value));
-        }
-    });
-    const auto outputs = [&](std::size_t b) {
-        return reference(k, parameters.data(), in, n,
-                         {inputs.begin() + static_cast<std::ptrdiff_t>(b * steps * in),
-                          inputs.begin() + static_cast<std::ptrdiff_t>((b + 1) * steps * in)});
-    };
-    const auto objective = [&] {
-        double sum = 0.0;
+    check_gradients(std::move(layer), extents<dyn, dyn>(steps, in), 3, [k](const auto& x, auto p, std::size_t batch) {
+        p.resize(p.size() + 8 * n);  // zeros where there is no bias
+        std::vector<double> y;
         for (std::size_t b = 0; b < batch; ++b) {
-            const auto exact = outputs(b);
-            for (std::size_t i = 0; i < exact.size(); ++i) {
-                sum += exact[i] * static_cast<double>(dy[b * steps * n + i]);
-            }
+            const auto first = x.begin() + static_cast<std::ptrdiff_t>(b * steps * in);
+            const auto one = reference(k, p.data(), in, n, {first, first + steps * in});
+            y.insert(y.end(), one.begin(), one.end());
         }
-        return sum;
-    };
-    for (std::size_t b = 0; b < batch; ++b) {
-        const auto exact = outputs(b);
-        for (std::size_t i = 0; i < exact.size(); ++i) {
-            REQUIRE(static_cast<double>(y[b * steps * n + i]) == Approx(exact[i]).margin(1e-6));
-        }
-    }
-    const auto check = [&](std::vector<double>& numbers, const std::vector<float>& found) {
-        for (std::size_t i = 0; i < numbers.size(); ++i) {
-            const double kept = numbers[i];
-            numbers[i] = kept + 1e-6;
-            const double above = objective();
-            numbers[i] = kept - 1e-6;
-            const double below = objective();
-            numbers[i] = kept;
-            REQUIRE(static_cast<double>(found[i]) == Approx((above - below) / 2e-6).epsilon(1e-3).margin(1e-5));
-        }
-    };
-    check(parameters, gradient);
-    check(inputs, dx);
+        return y;
+    });
 }
 
 }  // namespace
@@ -125,6 +83,36 @@ TEST_CASE("recurrent layers are their definitions, and so are their gradients") 
     check_against_definition(kind::gru, gru<5, 6>());
     check_against_definition(kind::rnn, rnn<5, 6>());
     check_against_definition(kind::rnn_relu, rnn_relu<5, 6>());
+    check_against_definition(kind::gru, gru<5, 6, recurrent_options{.bias = false}>());
+}
+
+TEST_CASE("recurrent layers without biases are PyTorch's") {
+    constexpr recurrent_options two{.layers = 2, .bidirectional = true, .bias = false}, one{.bias = false};
+    const extents<dyn, dyn> shape(4, 5);
+    check_pytorch(lstm<5, 3, two>(), shape, 2,
+                  {-0.169432575, 0.0137188393, -0.0176280089, -0.014063973, 0.0605478486, -0.0205540952, -0.165229375, 0.0246271087,
+                   0.0668707651, 0.0108975544});
+    check_pytorch(gru<5, 3, one>(), shape, 2, {-0.0679202231, 0.0723854989, 0.112430766, -0.0628773242});
+}
+
+TEST_CASE("dropout between the layers of one is that between two") {
+    const dropout some{0.3f};
+    training_pass one(filled(lstm<5, 6, recurrent_options{.layers = 2, .bidirectional = true}>(some)), extents<4, 5>(), 3);
+    training_pass two(filled(sequential(lstm<5, 6, both_ways>(), some, lstm<12, 6, both_ways>())), extents<4, 5>(), 3);
+    one.x = two.x = some_numbers(one.x.size(), 3);
+    one.dy = two.dy = some_numbers(one.dy.size(), 4);
+    one.run();
+    two.run();
+    CHECK(one.y == two.y);
+    CHECK(one.dx == two.dx);
+    CHECK(one.gradient == two.gradient);
+    CHECK_THAT(one.layer.describe(), ContainsSubstring("bidirectional, dropout 0.3 between layers in training: float full"));
+    const auto plain = filled(lstm<5, 6, recurrent_options{.layers = 2, .bidirectional = true}>());
+    const auto run_whole = [&](const auto& layer) {
+        return whole(prepare<isa::native>(sequential(input<4, 5>(), layer)), one.x, 3);
+    };
+    CHECK(run_whole(one.layer) == run_whole(plain));
+    CHECK(one.y != run_whole(plain));
 }
 
 TEST_CASE("every storage of weights gives nearly the same, and a sample the same in every batch and on every thread") {

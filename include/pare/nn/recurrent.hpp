@@ -3,6 +3,7 @@
 
 #include <pare/kernels/packed.hpp>
 #include <pare/kernels/recurrent.hpp>
+#include <pare/nn/dropout.hpp>
 #include <pare/nn/recurrent_plan.hpp>
 #include <pare/nn/recurrent_training.hpp>
 #include <pare/nn/training.hpp>
@@ -12,7 +13,7 @@ PARE_NAMESPACE_BEGIN
 /// Sequences [steps, In] to sequences [steps, Hidden] of a recurrent cell, or of several: in layers, in both directions. Each
 /// step's product with the inputs is part of one product for all steps; the product with the state before, one per step, and one
 /// pass over the gates are what is left. torch.nn.LSTM, GRU and RNN with batch_first=True; In and Hidden may be `dyn`. States begin
-/// as zeros.
+/// as zeros. In training a dropout may stand between layers: lstm<28, 128, recurrent_options{.layers = 2}>(dropout{0.2f}).
 ///
 /// A sequence may also come in pieces, down to single steps: see step() in nn/stream.hpp.
 template <class Cell, std::size_t In, std::size_t Hidden, recurrent_options Options, class Weights, class Activations>
@@ -27,15 +28,19 @@ struct recurrent {
     static constexpr bool takes_single_steps = !Options.bidirectional;
 
     std::array<recurrent_weights<Weights>, cell_count> cells;  // layer by layer, forward before reverse
+    dropout between_layers{0.0f};                              // layers, in training
 
     recurrent() requires(In != dyn && Hidden != dyn && std::constructible_from<Weights, std::size_t, std::size_t>)
         : recurrent(In, Hidden) {}
-    recurrent(std::size_t inputs, std::size_t hidden) requires std::constructible_from<Weights, std::size_t, std::size_t>
-        : cells(make(inputs, hidden, std::make_index_sequence<cell_count>{})) {
+    explicit recurrent(dropout d) requires(In != dyn && Hidden != dyn && std::constructible_from<Weights, std::size_t, std::size_t>)
+        : recurrent(In, Hidden, d) {}
+    recurrent(std::size_t inputs, std::size_t hidden,
+              dropout d = {0.0f}) requires std::constructible_from<Weights, std::size_t, std::size_t>
+        : cells(make(inputs, hidden, std::make_index_sequence<cell_count>{})), between_layers(d) {
         PARE_ASSERT((In == dyn || In == inputs) && (Hidden == dyn || Hidden == hidden), "%s<%zu, %zu>(%zu, %zu)", Cell::name, In,
                     Hidden, inputs, hidden);
     }
-    explicit recurrent(std::array<recurrent_weights<Weights>, cell_count> c) : cells(std::move(c)) {}
+    recurrent(std::array<recurrent_weights<Weights>, cell_count> c, dropout d) : cells(std::move(c)), between_layers(d) {}
 
     std::size_t inputs() const noexcept { return cells[0].input.columns(); }
     std::size_t hidden() const noexcept { return cells[0].state.columns(); }
@@ -104,6 +109,14 @@ struct recurrent {
                                                           numbers.data() + layout.extra(layer, d), nullptr, 0);
             }
             in = out;
+            if (layout.dropout && layer + 1 < Options.layers) {
+                Context own = ctx;
+                own.random = ctx.random.split(2 * layer + 1);  // as a sequential of layers and dropouts has it
+                float* const given = numbers.data() + layout.given(layer);
+                between_layers.forward_training(own, outputs(in, shape), outputs(given, shape),
+                                                numbers.subspan(layout.factors(layer), shape.rows * shape.steps * shape.width()));
+                in = given;
+            }
         }
     }
 
@@ -123,7 +136,7 @@ struct recurrent {
         const float* dout = dy.data();
         for (std::size_t layer = Options.layers; layer-- > 0;) {
             const bool last = layer + 1 == Options.layers;
-            const float* const in = layer == 0 ? x.data() : numbers.data() + layout.outputs(layer - 1);
+            const float* const in = layer == 0 ? x.data() : numbers.data() + layout.given(layer - 1);
             const float* const out = last ? y.data() : numbers.data() + layout.outputs(layer);
             float* const din = layer == 0 ? dx.data() : between[layer % 2];
             for (std::size_t d = 0; d < directions; ++d) {
@@ -135,6 +148,11 @@ struct recurrent {
                 detail::run_cell_backward<Cell>(inner, cells[index], shape, d == 1, in, out + d * hidden(),
                                                 numbers.data() + layout.gates(layer, d), numbers.data() + layout.extra(layer, d),
                                                 dout + d * hidden(), din, d == 1, gradient.data() + offset);
+            }
+            if (layout.dropout && layer > 0) {
+                const auto d = outputs(static_cast<const float*>(din), shape);
+                between_layers.backward(inner, d, d, d, outputs(din, shape), {},
+                                        numbers.subspan(layout.factors(layer - 1), rows * width));
             }
             dout = din;
         }
@@ -161,8 +179,10 @@ struct recurrent {
             const auto visit = [&](auto names, auto& c) {
                 f(names.weight_ih.text.data(), c.input);
                 f(names.weight_hh.text.data(), c.state);
-                f(names.bias_ih.text.data(), c.input_bias);
-                f(names.bias_hh.text.data(), c.state_bias);
+                if constexpr (Options.bias) {
+                    f(names.bias_ih.text.data(), c.input_bias);
+                    f(names.bias_hh.text.data(), c.state_bias);
+                }
             };
             (visit(names_of<I>(), self.cells[I]), ...);
         }
@@ -177,14 +197,14 @@ struct recurrent {
                 auto state = f(names.weight_hh.text.data(), c.state, Activations{});
                 using mapped = decltype(input);
                 return std::pair(recurrent_weights<decltype(mapped::weights)>{std::move(input.weights), std::move(state.weights),
-                                                                              c.input_bias, c.state_bias},
+                                                                              c.input_bias, c.state_bias, c.has_bias},
                                  input.activations);
             };
             std::array mapped{map(names_of<I>(), cells[I])...};
             using weights = typename decltype(mapped)::value_type::first_type;
             using activations = typename decltype(mapped)::value_type::second_type;
             return recurrent<Cell, In, Hidden, Options, typename weights::weights_type, activations>(
-                std::array<weights, cell_count>{std::move(mapped[I].first)...});
+                std::array<weights, cell_count>{std::move(mapped[I].first)...}, between_layers);
         }
         (std::make_index_sequence<cell_count>{});
     }
@@ -192,7 +212,9 @@ struct recurrent {
     std::string describe() const {
         return sentence(Cell::name, " ", inputs(), " -> ", hidden(),
                         Options.layers > 1 ? sentence(", ", Options.layers, " layers") : "",
-                        Options.bidirectional ? ", bidirectional" : "", ": ", cells[0].state.describe(), Activations::note);
+                        Options.bidirectional ? ", bidirectional" : "", Options.bias ? "" : ", without bias",
+                        has_dropout() ? sentence(", ", between_layers.describe(), " between layers in training") : "", ": ",
+                        cells[0].state.describe(), Activations::note);
     }
 
 private:
@@ -206,12 +228,21 @@ private:
                                                                    std::index_sequence<I...>) {
         const std::size_t gates = Cell::gates * hidden;
         return {recurrent_weights<Weights>{Weights(gates, I < directions ? inputs : directions * hidden), Weights(gates, hidden),
-                                           tensor<float, dyn>(extents<dyn>(gates)), tensor<float, dyn>(extents<dyn>(gates))}...};
+                                           tensor<float, dyn>(extents<dyn>(gates)), tensor<float, dyn>(extents<dyn>(gates)),
+                                           Options.bias}...};
     }
 
     detail::recurrent_saved saved(std::size_t batch, std::size_t steps) const noexcept {
         return {saved_piece(batch * steps * Cell::gates * hidden()), saved_piece(batch * steps * Cell::saved_vectors * hidden()),
-                saved_piece(batch * steps * directions * hidden()), directions};
+                saved_piece(batch * steps * directions * hidden()), directions, has_dropout()};
+    }
+
+    bool has_dropout() const noexcept { return Options.layers > 1 && between_layers.probability > 0.0f; }
+
+    /// What a layer gives, at p.
+    template <class T>
+    static tensor_view<T, dyn, dyn, dyn> outputs(T* p, const detail::recurrent_shape& shape) noexcept {
+        return {p, shape.rows, shape.steps, shape.width()};
     }
 };
 

@@ -12,6 +12,7 @@ PARE_NAMESPACE_BEGIN
 struct recurrent_options {
     std::size_t layers = 1;      // the outputs of one are the inputs of the next
     bool bidirectional = false;  // each layer has a second cell, which reads the sequence from its end; outputs are joined
+    bool bias = true;            // else both biases of a cell are zero and no members
 };
 
 /// Samples whose gates are computed at a time.

@@ -19,10 +19,9 @@ struct recurrent_weights {
     Weights state;  // [gates, hidden]
     tensor<float, dyn> input_bias;
     tensor<float, dyn> state_bias;
+    bool has_bias = true;  // else both are zero and no members
 
-    std::size_t parameters() const noexcept {
-        return input.rows() * (input.columns() + state.columns()) + input_bias.size() + state_bias.size();
-    }
+    std::size_t parameters() const noexcept { return input.rows() * (input.columns() + state.columns() + (has_bias ? 2 : 0)); }
 };
 
 namespace detail {
@@ -36,20 +35,26 @@ struct recurrent_shape {
     std::size_t width() const noexcept { return directions * hidden; }
 };
 
-/// What training keeps: for each layer the gates and the extra vectors of each direction, and the layer's outputs, but for the
-/// last.
+/// What training keeps: for each layer the gates and the extra vectors of each direction, and, but for the last, the layer's
+/// outputs, and with dropout its factors and what it gives.
 struct recurrent_saved {
     std::size_t gates_size;
     std::size_t extra_size;
     std::size_t outputs_size;
     std::size_t directions;
+    bool dropout;
 
-    std::size_t layer(std::size_t l) const noexcept { return l * (directions * (gates_size + extra_size) + outputs_size); }
+    std::size_t layer(std::size_t l) const noexcept {
+        return l * (directions * (gates_size + extra_size) + outputs_size * (dropout ? 3 : 1));
+    }
     std::size_t gates(std::size_t l, std::size_t direction) const noexcept {
         return layer(l) + direction * (gates_size + extra_size);
     }
     std::size_t extra(std::size_t l, std::size_t direction) const noexcept { return gates(l, direction) + gates_size; }
     std::size_t outputs(std::size_t l) const noexcept { return gates(l, directions); }
+    std::size_t factors(std::size_t l) const noexcept { return outputs(l) + outputs_size; }
+    /// What the next layer is given.
+    std::size_t given(std::size_t l) const noexcept { return outputs(l) + (dropout ? 2 * outputs_size : 0); }
     std::size_t total(std::size_t layers) const noexcept { return outputs(layers - 1); }
 };
 
@@ -145,8 +150,10 @@ void run_cell_backward(const Context& context, const recurrent_weights<Weights>&
     const auto part = [&](std::size_t count) { return std::exchange(gradient, gradient + count); };
     multiply_gradient(w.input, ctx, {x, all, inputs}, {dgx, all, gate_count}, {part(gate_count * inputs), gate_count, inputs});
     multiply_gradient(w.state, ctx, {before, all, n}, {dgh, all, gate_count}, {part(gate_count * n), gate_count, n});
-    kernels::sum_rows<isa>(all, gate_count, dgx, gate_count, part(gate_count), false);
-    kernels::sum_rows<isa>(all, gate_count, dgh, gate_count, part(gate_count), false);
+    if (w.has_bias) {
+        kernels::sum_rows<isa>(all, gate_count, dgx, gate_count, part(gate_count), false);
+        kernels::sum_rows<isa>(all, gate_count, dgh, gate_count, part(gate_count), false);
+    }
     if (dx != nullptr && add_to_dx) {
         float* const own = ctx.scratch.template take<float>(all * inputs);
         multiply_transposed(w.input, ctx, {dgx, all, gate_count}, {own, all, inputs});
