@@ -9,6 +9,8 @@
 #include <pare/core/random.hpp>
 #include <pare/core/thread_pool.hpp>
 #include <pare/kernels/depthwise.hpp>
+#include <pare/kernels/quantized_pool.hpp>
+#include <pare/kernels/quantized_rows.hpp>
 #include <pare/nn.hpp>
 #include <pare/prune/sparsify.hpp>
 #include <pare/quantize.hpp>
@@ -114,6 +116,36 @@ void digest_convolution(const char* name, const kernels::convolution& s) {
         kernels::conv2d_int8<test_isa>(serial, s, padded.data(), packed, store);
     }
     print(name, y.data(), y.size());
+}
+
+/// What lies between the products of a network of bytes.
+void digest_bytes() {
+    using kernels::byte_output;
+    constexpr std::size_t n = 5000;
+    std::vector<std::uint8_t> a(n), b(n), y(n);
+    const random_numbers random(seed{2027}, 0);
+    for (std::size_t i = 0; i < n; ++i) {
+        a[i] = static_cast<std::uint8_t>(random.words(i)[0]);
+        b[i] = static_cast<std::uint8_t>(random.words(i)[1]);
+    }
+    const quantization qa{0.031f, 3}, qb{0.017f, 200};
+    const auto out = byte_output::of<std::uint8_t>({0.04f, 9});
+    kernels::add_bytes{qa, qb, out}.apply<test_isa>(n, y.data(), a.data(), b.data());
+    print("sum of bytes", y.data(), n);
+    kernels::requantize_bytes{qa, out}.apply<test_isa>(n, y.data(), a.data());
+    print("bytes at another scale", y.data(), n);
+    kernels::make_table<std::uint8_t, std::uint8_t>(kernels::gelu_function{}, qb, out).apply<test_isa>(n, y.data(), a.data());
+    print("table of bytes", y.data(), n);
+    kernels::softmax_bytes(0.031f).apply<test_isa>(n, y.data(), a.data());
+    print("softmax of bytes", y.data(), n);
+    const auto weight = numbers(n, 60, -1.0f, 2.0f), bias = numbers(n, 61, -1.0f, 1.0f);
+    kernels::layer_norm_bytes{weight.data(), bias.data(), 1e-5f, 0.031f, out}.apply<test_isa>(n, y.data(), a.data());
+    print("layer norm of bytes", y.data(), n);
+    const kernels::convolution s{10, 10, 50, 50, 3, 3, 1, 2, 1, 1, 1, 1, 1};
+    kernels::max_pool_bytes<test_isa>(s, a.data(), y.data());
+    print("max pool of bytes", y.data(), s.output_pixels() * s.channels);
+    kernels::average_pool_bytes<test_isa>(s, qa, out, a.data(), y.data());
+    print("average pool of bytes", y.data(), s.output_pixels() * s.channels);
 }
 
 auto network() {
@@ -233,6 +265,7 @@ int main() {
     digest_convolution<std::int8_t>("conv 3x3 in 3 groups s8s8", {9, 11, 21, 51, 3, 3, 1, 2, 1, 1, 1, 2, 3});
     digest_convolution<std::uint8_t>("depthwise 5x3 u8s8", {12, 31, 37, 74, 5, 3, 1, 2, 2, 1, 1, 1, 37});
     digest_convolution<std::int8_t>("depthwise 3x3 s8s8", {12, 31, 70, 70, 3, 3, 1, 1, 1, 1, 1, 1, 70});
+    digest_bytes();
 
     serial_executor serial;
     thread_pool pool(3);

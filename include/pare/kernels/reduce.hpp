@@ -48,8 +48,9 @@ PARE_INLINE float sum_of(std::size_t n, const F& f, const In*... in) noexcept {
 }
 
 /// The largest of n >= 1 numbers.
-inline float largest_of(const float* x, std::size_t n) noexcept {
-    float largest = x[0];
+template <class T>
+T largest_of(const T* x, std::size_t n) noexcept {
+    T largest = x[0];
     for (std::size_t i = 1; i < n; ++i) {
         largest = x[i] > largest ? x[i] : largest;
     }

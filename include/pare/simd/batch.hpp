@@ -63,6 +63,33 @@ struct xsimd_ops {
     PARE_INLINE static void store_partial(float* p, f32 v, std::size_t n) noexcept { store_through_copy(p, v, n); }
     PARE_INLINE static void store_partial(std::int32_t* p, i32 v, std::size_t n) noexcept { store_through_copy(p, v, n); }
 
+    /// Vectors of bytes: byte_lanes of std::uint8_t or std::int8_t.
+    static constexpr std::size_t byte_lanes = xsimd::batch<std::uint8_t, Arch>::size;
+    template <class Byte>
+    PARE_INLINE static auto set_bytes(Byte x) noexcept {
+        return xsimd::batch<Byte, Arch>(x);
+    }
+    template <class Byte>
+    PARE_INLINE static auto load_bytes(const Byte* p) noexcept {
+        return xsimd::batch<Byte, Arch>::load_unaligned(p);
+    }
+    template <class Byte>
+    PARE_INLINE static auto load_bytes_partial(const Byte* p, std::size_t n) noexcept {
+        return load_through_copy<xsimd::batch<Byte, Arch>>(p, n);
+    }
+    template <class Byte>
+    PARE_INLINE static void store_bytes(Byte* p, xsimd::batch<Byte, Arch> v) noexcept {
+        v.store_unaligned(p);
+    }
+    template <class Byte>
+    PARE_INLINE static void store_bytes_partial(Byte* p, xsimd::batch<Byte, Arch> v, std::size_t n) noexcept {
+        store_through_copy(p, v, n);
+    }
+    template <class Byte>
+    PARE_INLINE static auto maximum_bytes(xsimd::batch<Byte, Arch> a, xsimd::batch<Byte, Arch> b) noexcept {
+        return (xsimd::max)(a, b);
+    }
+
     /// Four rows of a transposed matrix: lane c of rows[r] is p[c * stride + r].
     PARE_INLINE static void load_transposed(const float* p, std::size_t stride, f32 (&rows)[4]) noexcept {
         alignas(64) float copy[4][lanes];
@@ -157,13 +184,13 @@ struct xsimd_ops {
 protected:
     template <class V, class T>
     PARE_INLINE static V load_through_copy(const T* p, std::size_t n) noexcept {
-        alignas(64) T lane[lanes] = {};
+        alignas(64) T lane[V::size] = {};
         std::memcpy(lane, p, n * sizeof(T));
         return V::load_aligned(lane);
     }
     template <class V, class T>
     PARE_INLINE static void store_through_copy(T* p, V v, std::size_t n) noexcept {
-        alignas(64) T lane[lanes];
+        alignas(64) T lane[V::size];
         v.store_aligned(lane);
         std::memcpy(p, lane, n * sizeof(T));
     }

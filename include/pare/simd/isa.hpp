@@ -2,6 +2,7 @@
 #define PARE_SIMD_ISA_HPP
 
 #include <cstddef>
+#include <cstring>
 #include <limits>
 #include <type_traits>
 
@@ -75,6 +76,26 @@ PARE_INLINE void store_four_saturated(A* p, const typename ops<Isa>::i32 (&v)[4]
         for (std::size_t i = 0; i < 4; ++i) {
             V::store_saturated(p + i * V::lanes, v[i] + V::set(offset));
         }
+    }
+}
+
+/// The first n of a vector of numbers of 8 or 16 bits as 32-bit ones, zero in the other lanes; touches n elements.
+template <class Isa, class A>
+PARE_INLINE typename ops<Isa>::i32 load_widened_partial(const A* p, std::size_t n) noexcept {
+    alignas(64) A lane[ops<Isa>::lanes] = {};
+    std::memcpy(lane, p, n * sizeof(A));
+    return ops<Isa>::load_widened(lane);
+}
+
+/// y[i] = table[x[i]] for i in [0, n), where the table has 256 entries. y may be x.
+template <class Isa>
+PARE_INLINE void map_bytes(const std::uint8_t* table, const std::uint8_t* x, std::size_t n, std::uint8_t* y) noexcept {
+    std::size_t i = 0;
+    if constexpr (requires { ops<Isa>::map_bytes(table, x, n, y); }) {
+        i = ops<Isa>::map_bytes(table, x, n, y);
+    }
+    for (; i < n; ++i) {
+        y[i] = table[x[i]];
     }
 }
 

@@ -121,6 +121,51 @@ struct ops<isa::avx2> : xsimd_ops<xsimd::fma3<xsimd::avx2>> {
         }
     }
 
+    /// A vector of numbers of 8 or 16 bits as 32-bit ones.
+    PARE_INLINE static i32 load_widened(const std::uint8_t* a) noexcept {
+        return i32(_mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(a))));
+    }
+    PARE_INLINE static i32 load_widened(const std::int8_t* a) noexcept {
+        return i32(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(a))));
+    }
+    PARE_INLINE static i32 load_widened(const std::int16_t* a) noexcept {
+        return i32(_mm256_cvtepi16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(a))));
+    }
+
+    /// y[i] = table[x[i]] for i in [0, n) as far as whole vectors go; returns how far. vpshufb looks up 16 entries by the low half
+    /// of a byte, and gives 0 where its sign bit is set. Sixteen after sixteen is added (xor) as the difference to the one before,
+    /// while x goes down by 16 and stays below zero once it is there: what is left is the sixteen that x points into.
+    PARE_INLINE static std::size_t map_bytes(const std::uint8_t* table, const std::uint8_t* x, std::size_t n,
+                                             std::uint8_t* y) noexcept {
+        std::size_t i = 0;
+        if (n >= 64) {
+            const auto entries = [&](std::size_t at) {
+                return _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(table + at)));
+            };
+            __m256i change[2][8];
+            for (std::size_t half = 0; half < 2; ++half) {
+                change[half][0] = entries(128 * half);
+                for (std::size_t k = 1; k < 8; ++k) {
+                    change[half][k] = _mm256_xor_si256(entries(128 * half + 16 * k), entries(128 * half + 16 * k - 16));
+                }
+            }
+            const __m256i step = _mm256_set1_epi8(16);
+            for (; i + 32 <= n; i += 32) {
+                __m256i low = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x + i));
+                __m256i high = _mm256_xor_si256(low, _mm256_set1_epi8(-128));
+                __m256i found[2] = {_mm256_shuffle_epi8(change[0][0], low), _mm256_shuffle_epi8(change[1][0], high)};
+                PARE_UNROLL for (std::size_t k = 1; k < 8; ++k) {
+                    low = _mm256_subs_epi8(low, step);
+                    high = _mm256_subs_epi8(high, step);
+                    found[0] = _mm256_xor_si256(found[0], _mm256_shuffle_epi8(change[0][k], low));
+                    found[1] = _mm256_xor_si256(found[1], _mm256_shuffle_epi8(change[1][k], high));
+                }
+                _mm256_storeu_si256(reinterpret_cast<__m256i*>(y + i), _mm256_xor_si256(found[0], found[1]));
+            }
+        }
+        return i;
+    }
+
     // As on SSE4.1.
     using activation = std::int16_t;
     static constexpr std::size_t dot_depth = 2;
@@ -140,8 +185,8 @@ struct ops<isa::avx2> : xsimd_ops<xsimd::fma3<xsimd::avx2>> {
     }
     template <class A>
     PARE_INLINE static void interleave(const A* const* rows, std::int16_t* out) noexcept {
-        const __m256i even = widened(rows[0]);
-        const __m256i odd = _mm256_slli_epi32(widened(rows[1]), 16);
+        const __m256i even = load_widened(rows[0]);
+        const __m256i odd = _mm256_slli_epi32(load_widened(rows[1]), 16);
         const __m256i both = _mm256_blend_epi16(even, odd, 0xaa);
         _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), both);
     }
@@ -168,16 +213,6 @@ private:
                                 _mm256_srlv_epi64(_mm256_set1_epi64x(std::int64_t{1} << 62), count));
     }
 
-    /// As many numbers as there are lanes, as 32-bit ones.
-    PARE_INLINE static __m256i widened(const std::uint8_t* a) noexcept {
-        return _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(a)));
-    }
-    PARE_INLINE static __m256i widened(const std::int8_t* a) noexcept {
-        return _mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(a)));
-    }
-    PARE_INLINE static __m256i widened(const std::int16_t* a) noexcept {
-        return _mm256_cvtepi16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(a)));
-    }
     template <class Byte>
     PARE_INLINE static void store_in_order(Byte* p, __m256i packed) noexcept {
         _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),

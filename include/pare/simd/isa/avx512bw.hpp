@@ -150,6 +150,36 @@ struct ops<isa::avx512bw> : xsimd_ops<xsimd::avx512bw> {
         _mm256_mask_storeu_epi16(p, first(n), _mm512_cvtepi32_epi16(clamped(v)));
     }
 
+    /// A vector of numbers of 8 or 16 bits as 32-bit ones.
+    PARE_INLINE static i32 load_widened(const std::uint8_t* a) noexcept {
+        return i32(_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(a))));
+    }
+    PARE_INLINE static i32 load_widened(const std::int8_t* a) noexcept {
+        return i32(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(a))));
+    }
+    PARE_INLINE static i32 load_widened(const std::int16_t* a) noexcept {
+        return i32(_mm512_cvtepi16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(a))));
+    }
+
+    /// See ops<isa::avx2>.
+    PARE_INLINE static std::size_t map_bytes(const std::uint8_t* table, const std::uint8_t* x, std::size_t n,
+                                             std::uint8_t* y) noexcept {
+#if defined(__AVX512VBMI__)
+        const __m512i low[2] = {_mm512_loadu_si512(table), _mm512_loadu_si512(table + 64)};
+        const __m512i high[2] = {_mm512_loadu_si512(table + 128), _mm512_loadu_si512(table + 192)};
+        std::size_t i = 0;
+        for (; i + 64 <= n; i += 64) {
+            const __m512i at = _mm512_loadu_si512(x + i);
+            const __m512i below = _mm512_permutex2var_epi8(low[0], at, low[1]);
+            const __m512i above = _mm512_permutex2var_epi8(high[0], at, high[1]);
+            _mm512_storeu_si512(y + i, _mm512_mask_blend_epi8(_mm512_movepi8_mask(at), below, above));
+        }
+        return i;
+#else
+        return ops<isa::avx2>::map_bytes(table, x, n, y);  // a 512-bit shuffle takes as long as two of 256 bits
+#endif
+    }
+
     // As on SSE4.1.
     using activation = std::int16_t;
     static constexpr std::size_t dot_depth = 2;
@@ -165,8 +195,8 @@ struct ops<isa::avx512bw> : xsimd_ops<xsimd::avx512bw> {
     PARE_INLINE static operand load_operand(const std::int16_t* a) noexcept { return _mm512_loadu_si512(a); }
     template <class A>
     PARE_INLINE static void interleave(const A* const* rows, std::int16_t* out) noexcept {
-        const __m512i even = widened(rows[0]);
-        const __m512i odd = _mm512_slli_epi32(widened(rows[1]), 16);
+        const __m512i even = load_widened(rows[0]);
+        const __m512i odd = _mm512_slli_epi32(load_widened(rows[1]), 16);
         const __m512i both = _mm512_mask_blend_epi16(0xaaaaaaaa, even, odd);
         _mm512_storeu_si512(out, both);
     }
@@ -189,16 +219,6 @@ protected:
 private:
     PARE_INLINE static __m512i words(i32 a, i32 b, std::int32_t offset) noexcept {
         return _mm512_add_epi16(_mm512_packs_epi32(a, b), _mm512_set1_epi16(static_cast<short>(offset)));
-    }
-    /// As many numbers as there are lanes, as 32-bit ones.
-    PARE_INLINE static __m512i widened(const std::uint8_t* a) noexcept {
-        return _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(a)));
-    }
-    PARE_INLINE static __m512i widened(const std::int8_t* a) noexcept {
-        return _mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(a)));
-    }
-    PARE_INLINE static __m512i widened(const std::int16_t* a) noexcept {
-        return _mm512_cvtepi16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(a)));
     }
     PARE_INLINE static __m512i in_order(__m512i packed) noexcept {
         return _mm512_permutexvar_epi32(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15), packed);

@@ -73,6 +73,34 @@ struct ops<isa::neon> : xsimd_ops<xsimd::neon64> {
         std::memcpy(p, &packed, n * sizeof(A));
     }
 
+    /// A vector of numbers of 8 or 16 bits as 32-bit ones.
+    PARE_INLINE static i32 load_widened(const std::uint8_t* p) noexcept {
+        return i32(vreinterpretq_s32_u32(vmovl_u16(vget_low_u16(vmovl_u8(vreinterpret_u8_u32(word_at(p)))))));
+    }
+    PARE_INLINE static i32 load_widened(const std::int8_t* p) noexcept {
+        return i32(vmovl_s16(vget_low_s16(vmovl_s8(vreinterpret_s8_u32(word_at(p))))));
+    }
+    PARE_INLINE static i32 load_widened(const std::int16_t* p) noexcept { return i32(vmovl_s16(vld1_s16(p))); }
+
+    /// y[i] = table[x[i]] for i in [0, n) as far as whole vectors go; returns how far. A step looks up 64 entries, and leaves alone
+    /// what points elsewhere.
+    PARE_INLINE static std::size_t map_bytes(const std::uint8_t* table, const std::uint8_t* x, std::size_t n,
+                                             std::uint8_t* y) noexcept {
+        const uint8x16x4_t entries[4] = {vld1q_u8_x4(table), vld1q_u8_x4(table + 64), vld1q_u8_x4(table + 128),
+                                         vld1q_u8_x4(table + 192)};
+        std::size_t i = 0;
+        for (; i + 16 <= n; i += 16) {
+            uint8x16_t at = vld1q_u8(x + i);
+            uint8x16_t found = vqtbl4q_u8(entries[0], at);
+            PARE_UNROLL for (std::size_t k = 1; k < 4; ++k) {
+                at = vsubq_u8(at, vdupq_n_u8(64));
+                found = vqtbx4q_u8(found, entries[k], at);
+            }
+            vst1q_u8(y + i, found);
+        }
+        return i;
+    }
+
     // One 16-bit product per lane and step: the widening multiply-add is exact, and as fast as pairs of byte products.
     using activation = std::int16_t;
     static constexpr std::size_t dot_depth = 1;
@@ -90,14 +118,18 @@ struct ops<isa::neon> : xsimd_ops<xsimd::neon64> {
         }
     }
     PARE_INLINE static weights load_weights(const std::int8_t* p) noexcept {
-        std::uint32_t word;
-        std::memcpy(&word, p, 4);
-        return vget_low_s16(vmovl_s8(vreinterpret_s8_u32(vdup_n_u32(word))));
+        return vget_low_s16(vmovl_s8(vreinterpret_s8_u32(word_at(p))));
     }
     PARE_INLINE static weights as_weights(i32 v) noexcept { return vmovn_s32(v); }
     PARE_INLINE static i32 dot(i32 sum, operand a, weights w) noexcept { return i32(vmlal_s16(sum, w, a)); }
 
 private:
+    template <class Byte>
+    PARE_INLINE static uint32x2_t word_at(const Byte* p) noexcept {
+        std::uint32_t word;
+        std::memcpy(&word, p, 4);
+        return vdup_n_u32(word);
+    }
     PARE_INLINE static int8x8_t saturated(int16x8_t words, std::int8_t*) noexcept { return vqmovn_s16(words); }
     PARE_INLINE static uint8x8_t saturated(int16x8_t words, std::uint8_t*) noexcept { return vqmovun_s16(words); }
     PARE_INLINE static int16x8_t saturated(int16x8_t words, std::int16_t*) noexcept {

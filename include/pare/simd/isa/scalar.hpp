@@ -54,6 +54,39 @@ struct ops<isa::scalar> {
         }
     }
 
+    static constexpr std::size_t byte_lanes = 1;
+    template <class Byte>
+    PARE_INLINE static Byte set_bytes(Byte x) noexcept {
+        return x;
+    }
+    template <class Byte>
+    PARE_INLINE static Byte load_bytes(const Byte* p) noexcept {
+        return *p;
+    }
+    template <class Byte>
+    PARE_INLINE static Byte load_bytes_partial(const Byte* p, std::size_t n) noexcept {
+        return n != 0 ? *p : Byte{0};
+    }
+    template <class Byte>
+    PARE_INLINE static void store_bytes(Byte* p, Byte v) noexcept {
+        *p = v;
+    }
+    template <class Byte>
+    PARE_INLINE static void store_bytes_partial(Byte* p, Byte v, std::size_t n) noexcept {
+        if (n != 0) {
+            *p = v;
+        }
+    }
+    template <class Byte>
+    PARE_INLINE static Byte maximum_bytes(Byte a, Byte b) noexcept {
+        return a > b ? a : b;
+    }
+    /// A vector of numbers of 8 or 16 bits as 32-bit ones.
+    template <class A>
+    PARE_INLINE static i32 load_widened(const A* p) noexcept {
+        return *p;
+    }
+
     PARE_INLINE static f32 fma(f32 a, f32 b, f32 c) noexcept { return pare::opaque(a * b) + c; }
     PARE_INLINE static i32 fma(i32 a, i32 b, i32 c) noexcept { return a * b + c; }
     PARE_INLINE static f32 minimum(f32 a, f32 b) noexcept { return a < b ? a : b; }

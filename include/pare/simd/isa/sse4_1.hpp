@@ -72,6 +72,17 @@ struct ops<isa::sse4_1> : xsimd_ops<xsimd::sse4_1> {
         std::memcpy(p, &packed, n * sizeof(A));
     }
 
+    /// A vector of numbers of 8 or 16 bits as 32-bit ones.
+    PARE_INLINE static i32 load_widened(const std::uint8_t* a) noexcept {
+        return i32(_mm_cvtepu8_epi32(_mm_cvtsi32_si128(word_at(a))));
+    }
+    PARE_INLINE static i32 load_widened(const std::int8_t* a) noexcept {
+        return i32(_mm_cvtepi8_epi32(_mm_cvtsi32_si128(word_at(a))));
+    }
+    PARE_INLINE static i32 load_widened(const std::int16_t* a) noexcept {
+        return i32(_mm_cvtepi16_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(a))));
+    }
+
     // vpmaddubsw would saturate; pairs of 16-bit products do not.
     using activation = std::int16_t;
     static constexpr std::size_t dot_depth = 2;
@@ -85,8 +96,8 @@ struct ops<isa::sse4_1> : xsimd_ops<xsimd::sse4_1> {
     }
     template <class A>
     PARE_INLINE static void interleave(const A* const* rows, std::int16_t* out) noexcept {
-        const __m128i even = widened(rows[0]);
-        const __m128i odd = _mm_slli_epi32(widened(rows[1]), 16);
+        const __m128i even = load_widened(rows[0]);
+        const __m128i odd = _mm_slli_epi32(load_widened(rows[1]), 16);
         const __m128i both = _mm_blend_epi16(even, odd, 0xaa);
         _mm_storeu_si128(reinterpret_cast<__m128i*>(out), both);
     }
@@ -119,12 +130,6 @@ struct ops<isa::sse4_1> : xsimd_ops<xsimd::sse4_1> {
     PARE_INLINE static std::int64_t saturated(__m128i words, std::int16_t*) noexcept { return _mm_cvtsi128_si64(clamped(words)); }
     PARE_INLINE static __m128i clamped(__m128i words) noexcept {
         return _mm_min_epi16(_mm_max_epi16(words, _mm_setzero_si128()), _mm_set1_epi16(255));
-    }
-    /// As many numbers as there are lanes, as 32-bit ones.
-    PARE_INLINE static __m128i widened(const std::uint8_t* a) noexcept { return _mm_cvtepu8_epi32(_mm_cvtsi32_si128(word_at(a))); }
-    PARE_INLINE static __m128i widened(const std::int8_t* a) noexcept { return _mm_cvtepi8_epi32(_mm_cvtsi32_si128(word_at(a))); }
-    PARE_INLINE static __m128i widened(const std::int16_t* a) noexcept {
-        return _mm_cvtepi16_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(a)));
     }
     template <class A>
     PARE_INLINE static int word_at(const A* a) noexcept {

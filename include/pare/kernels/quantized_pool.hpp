@@ -1,0 +1,100 @@
+#ifndef PARE_KERNELS_QUANTIZED_POOL_HPP
+#define PARE_KERNELS_QUANTIZED_POOL_HPP
+
+#include <limits>
+
+#include <pare/kernels/pool.hpp>
+#include <pare/kernels/quantized_elementwise.hpp>
+
+PARE_NAMESPACE_BEGIN
+
+/// Pools of images of bytes [height, width, channels]. Vectors may reach beyond the channels of a pixel into those of the next, as
+/// far as the image goes: outputs are written in order, so what a vector writes beyond a pixel is written again.
+namespace kernels {
+
+/// The greatest byte of each window, the least one of all where it sees only the border. What bytes stand for stays.
+template <class Isa, class A>
+PARE_FLATTEN PARE_NOINLINE void max_pool_bytes(const convolution& s, const A* x, A* y) noexcept {
+    using V = simd::ops<Isa>;
+    constexpr std::size_t lanes = V::byte_lanes;
+    const std::size_t x_size = s.height * s.width * s.channels, y_size = s.output_pixels() * s.channels;
+    std::size_t out = 0;
+    for (std::size_t oy = 0; oy < s.output_height(); ++oy) {
+        for (std::size_t ox = 0; ox < s.output_width(); ++ox, out += s.channels) {
+            for (std::size_t c = 0; c < s.channels; c += lanes) {
+                auto greatest = V::set_bytes((std::numeric_limits<A>::min)());
+                detail::for_each_pixel(s, oy, ox, [&](std::size_t at) {
+                    const A* const p = x + at + c;
+                    const std::size_t left = x_size - at - c;
+                    greatest =
+                        V::template maximum_bytes<A>(greatest, left >= lanes ? V::load_bytes(p) : V::load_bytes_partial(p, left));
+                });
+                const std::size_t left = y_size - out - c;
+                if (left >= lanes) {
+                    V::store_bytes(y + out + c, greatest);
+                } else {
+                    V::store_bytes_partial(y + out + c, greatest, left);
+                }
+            }
+        }
+    }
+}
+
+/// y = clamp(RNE(float(sum over the window of x - x.zero_point) * (x.scale / y.scale / window size)) + y.zero_point): the mean, in
+/// which the border counts as zeros. The sum is exact; each quotient and product is rounded by itself. A window as large as the
+/// image is a global pool. Windows hold at most 2^23 pixels.
+template <class Isa, class X, class Y>
+PARE_FLATTEN PARE_NOINLINE void average_pool_bytes(const convolution& s, quantization x, byte_output y, const X* in,
+                                                   Y* out) noexcept {
+    using V = simd::ops<Isa>;
+    constexpr std::size_t lanes = V::lanes;
+    const auto window = static_cast<float>(s.kernel_height * s.kernel_width);
+    const auto factor = V::set(exact_divide(exact_divide(x.scale, y.q.scale), window));
+    const std::size_t in_size = s.height * s.width * s.channels, out_size = s.output_pixels() * s.channels;
+    std::size_t first = 0;  // output of a pixel
+    for (std::size_t oy = 0; oy < s.output_height(); ++oy) {
+        for (std::size_t ox = 0; ox < s.output_width(); ++ox, first += s.channels) {
+            std::int32_t pixels = 0;
+            detail::for_each_pixel(s, oy, ox, [&](std::size_t) { ++pixels; });
+            const auto zeros = V::set(pixels * x.zero_point);
+            const auto mean = [&](auto sum) {
+                return y.template round<Isa>(simd::rounded<Isa>::multiply(V::to_float(sum - zeros), factor));
+            };
+            std::size_t c = 0;
+            for (; c + 4 * lanes <= s.channels; c += 4 * lanes) {
+                typename V::i32 sum[4] = {V::set(std::int32_t{0}), V::set(std::int32_t{0}), V::set(std::int32_t{0}),
+                                          V::set(std::int32_t{0})};
+                detail::for_each_pixel(s, oy, ox, [&](std::size_t at) {
+                    PARE_UNROLL for (std::size_t u = 0; u < 4; ++u) {
+                        sum[u] = sum[u] + V::load_widened(in + at + c + u * lanes);
+                    }
+                });
+                PARE_UNROLL for (std::size_t u = 0; u < 4; ++u) {
+                    sum[u] = mean(sum[u]);
+                }
+                simd::store_four_saturated<Isa>(out + first + c, sum, y.q.zero_point);
+            }
+            for (; c < s.channels; c += lanes) {
+                auto sum = V::set(std::int32_t{0});
+                detail::for_each_pixel(s, oy, ox, [&](std::size_t at) {
+                    const X* const p = in + at + c;
+                    const std::size_t left = in_size - at - c;
+                    sum = sum + (left >= lanes ? V::load_widened(p) : simd::load_widened_partial<Isa>(p, left));
+                });
+                const auto bytes = mean(sum) + V::set(y.q.zero_point);
+                const std::size_t left = out_size - first - c;
+                if (left >= lanes) {
+                    V::store_saturated(out + first + c, bytes);
+                } else {
+                    V::store_saturated_partial(out + first + c, bytes, left);
+                }
+            }
+        }
+    }
+}
+
+}  // namespace kernels
+
+PARE_NAMESPACE_END
+
+#endif
