@@ -53,7 +53,7 @@ void digest_tensor(const char* name, granularity g) {
     for (std::size_t i = 113 * 20; i < 113 * 21; ++i) {
         x[i] = 0.0f;
     }
-    const auto q = quantize<Q, test_isa>(tensor_view<const float, dyn, 113>(x.data(), 37), g);
+    const auto q = quantize<Q, dialect::pare, test_isa>(tensor_view<const float, dyn, 113>(x.data(), 37), g);
     print(name, q.values.data(), q.values.size());
     std::vector<float> scales;
     for (const auto& p : q.parameters) {
