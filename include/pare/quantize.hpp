@@ -4,7 +4,9 @@
 #include <pare/quantize/bfloat16.hpp>
 #include <pare/quantize/dynamic.hpp>
 #include <pare/quantize/float16.hpp>
+#include <pare/quantize/histogram_observers.hpp>
 #include <pare/quantize/observers.hpp>
+#include <pare/quantize/per_channel_observer.hpp>
 #include <pare/quantize/tensor.hpp>
 #include <pare/quantize/weights.hpp>
 #include <pare/quantize/weights_only.hpp>

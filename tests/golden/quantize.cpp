@@ -3,7 +3,8 @@
 #include <string>
 #include <vector>
 
-#include <pare/quantize/observers.hpp>
+#include <pare/quantize/histogram_observers.hpp>
+#include <pare/quantize/per_channel_observer.hpp>
 #include <pare/quantize/tensor.hpp>
 
 #include "golden.hpp"
@@ -88,9 +89,22 @@ TEST_CASE("observers make the scales of PyTorch") {
             check_quantization(c, affine(dialect::torch_reduced{}, range_of_batches(c, minmax_observer{})));
         } else if (kind == "moving_average_affine_quint8") {
             check_quantization(c, affine(dialect::torch{}, range_of_batches(c, moving_average_observer{})));
+        } else if (kind == "histogram_quint8") {
+            check_quantization(c, affine(dialect::torch{}, range_of_batches(c, histogram_observer{})), 1e-5);
         } else if (kind == "minmax_symmetric_qint8") {
             const observed_range r = range_of_batches(c, minmax_observer{});
             check_quantization(c, dialect::torch::symmetric<qint8>(r.max > -r.min ? r.max : -r.min));
+        } else {
+            REQUIRE(kind == "per_channel_symmetric_qint8");
+            const auto scales = golden_numbers(c, "scales");
+            per_channel_observer channels(scales.size());
+            channels.observe(golden_numbers(c, "w"));
+            const auto ranges = channels.ranges().value();
+            for (std::size_t i = 0; i < scales.size(); ++i) {
+                const float magnitude = ranges[i].max > -ranges[i].min ? ranges[i].max : -ranges[i].min;
+                CHECK(dialect::torch::symmetric<qint8>(magnitude) ==
+                      quantization{scales[i], golden_numbers<std::int32_t>(c, "zero_points")[i]});
+            }
         }
     }
 }
