@@ -25,17 +25,24 @@ PARE_FLATTEN void transform(std::size_t n, float* out, const F& f, const In*... 
     }
 }
 
-/// The same with the elements split over an executor.
-template <class Isa, class Executor, class F, class... In>
-void transform(Executor& executor, std::size_t n, float* out, const F& f, const In*... in) {
+/// f(first, count) for parts of n elements, split over an executor.
+template <class Executor, class F>
+PARE_INLINE void for_each_part(Executor& executor, std::size_t n, const F& f) {
     if (n <= elementwise_task) {
-        transform<Isa>(n, out, f, in...);
+        f(std::size_t{0}, n);
         return;
     }
     executor.for_each((n + elementwise_task - 1) / elementwise_task, [&](std::size_t task) {
         const std::size_t first = task * elementwise_task;
-        transform<Isa>(n - first < elementwise_task ? n - first : elementwise_task, out + first, f, (in + first)...);
+        f(first, n - first < elementwise_task ? n - first : elementwise_task);
     });
+}
+
+/// The same as above with the elements split over an executor.
+template <class Isa, class Executor, class F, class... In>
+void transform(Executor& executor, std::size_t n, float* out, const F& f, const In*... in) {
+    for_each_part(executor, n,
+                  [&](std::size_t first, std::size_t count) { transform<Isa>(count, out + first, f, (in + first)...); });
 }
 
 }  // namespace kernels

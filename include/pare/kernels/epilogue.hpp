@@ -111,6 +111,49 @@ struct add_offsets {
     }
 };
 
+/// y = float(sum) * scale[j]: sums with everything in them to real numbers.
+struct scale_sums {
+    const float* scale;
+
+    template <class Isa>
+    PARE_INLINE auto columns(std::size_t column, std::size_t count) const noexcept {
+        return load_first<Isa>(scale + column, count);
+    }
+    template <class Isa>
+    PARE_INLINE auto apply(typename simd::ops<Isa>::i32 sums, const typename simd::ops<Isa>::f32& s, std::size_t) const noexcept {
+        using V = simd::ops<Isa>;
+        return V::opaque(V::to_float(sums) * s);
+    }
+    template <class Sum>
+    float operator()(Sum sum, std::size_t, std::size_t column) const noexcept {
+        return exact_multiply(static_cast<float>(sum), scale[column]);
+    }
+};
+
+/// y = clamp(RNE(x * inverse_scale) + zero_point) to [0, largest], see quantize_value: real numbers to an epilogue whose output is
+/// bytes.
+struct quantize_numbers {
+    float inverse_scale;
+    std::int32_t zero_point;
+    std::int32_t largest;
+
+    template <class Isa>
+    PARE_INLINE auto columns(std::size_t, std::size_t) const noexcept {
+        return 0;
+    }
+    template <class Isa>
+    PARE_INLINE auto apply(typename simd::ops<Isa>::f32 x, int, std::size_t) const noexcept {
+        using V = simd::ops<Isa>;
+        const auto low = V::set(static_cast<float>(quint8::smallest - zero_point));
+        const auto high = V::set(static_cast<float>(largest - zero_point));
+        const auto scaled = V::opaque(V::nan_to_zero(x) * V::set(inverse_scale));
+        return V::round(V::minimum(V::maximum(scaled, low), high)) + V::set(zero_point);
+    }
+    std::int32_t operator()(float x, std::size_t, std::size_t) const noexcept {
+        return quantize_value(x, inverse_scale, zero_point, quint8::smallest, largest);
+    }
+};
+
 /// y = clamp(RNE(float(sum) * multiplier[j]) + zero_point) to [smallest, largest], integers for an epilogue whose output is bytes.
 /// A ReLU is a larger `smallest`. Multipliers are at most 2^62.
 struct requantize {

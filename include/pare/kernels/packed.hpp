@@ -25,7 +25,9 @@ PARE_NAMESPACE_BEGIN
 ///
 ///     void multiply_row<rows, columns>(Activations, context, x [columns], y [rows], stages...)    the same bits
 ///
-/// where Activations are the kinds that it can multiply, and the stages those that follow the product (kernels/epilogue.hpp).
+/// where Activations are the kinds that it can multiply, and the stages those that follow the product (kernels/epilogue.hpp). With
+/// static_range, x are bytes, the stages begin with the sums, and there are const float* scales() and const std::int32_t*
+/// column_sums(), the sums of the weights of each output.
 /// `multiply` allocates nothing.
 template <class Weights, class Isa>
 class packed;

@@ -192,6 +192,8 @@ public:
     std::string describe() const {
         return sentence("qint8 full, ", depthwise_ ? "depthwise_int8" : "conv2d_int8", " on ", Isa::name);
     }
+    const float* scales() const noexcept { return scales_.data(); }
+    const std::int32_t* column_sums() const noexcept { return column_sums_.data(); }
 
     static constexpr std::size_t scratch_bytes(dynamic_range, const kernels::convolution& s) noexcept {
         return scratch_bytes_of<activation>(image_size(s));
@@ -216,6 +218,32 @@ public:
             const kernels::packed_int8 w = {values_.data(), column_sums_.data(), rows_, layout::depth(s)};
             kernels::conv2d_int8<Isa>(executor, s, image, w, finish);
         }
+    }
+
+    static constexpr std::size_t scratch_bytes(static_range, const kernels::convolution& s) noexcept {
+        return s.padding_height + s.padding_width == 0 || kernels::is_depthwise(s) ? 0
+                                                                                   : scratch_bytes_of<std::uint8_t>(image_size(s));
+    }
+
+    /// Up to conv2d_int8_slack bytes behind an image are read.
+    template <class Executor, class Output, class... Stages>
+    void convolve(const static_range& a, Executor& executor, arena scratch, const kernels::convolution& s, const std::uint8_t* x,
+                  Output* y, Stages... stages) const noexcept {
+        const auto zero = static_cast<std::uint8_t>(a.input.zero_point);
+        const kernels::epilogue<Output, Stages...> finish(y, s.outputs, stages...);
+        if (depthwise_) {
+            kernels::depthwise_int8<Isa>(executor, s, x, zero, {values_.data(), column_sums_.data()}, finish);
+            return;
+        }
+        const std::uint8_t* image = x;
+        if (s.padding_height + s.padding_width != 0) {
+            auto* const padded = scratch.take<std::uint8_t>(image_size(s));
+            kernels::pad_image(s, x, zero, padded,
+                               [](const std::uint8_t* from, std::size_t count, std::uint8_t* to) { std::copy_n(from, count, to); });
+            image = padded;
+        }
+        kernels::conv2d_int8<Isa>(executor, s, image,
+                                  kernels::packed_int8{values_.data(), column_sums_.data(), rows_, layout::depth(s)}, finish);
     }
 
 private:

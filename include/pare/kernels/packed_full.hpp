@@ -25,7 +25,9 @@ public:
     std::size_t rows() const noexcept { return rows_; }
     std::size_t columns() const noexcept { return columns_; }
     std::size_t bytes() const noexcept { return values_.size() * sizeof(Element); }
-    std::string describe() const { return sentence(detail::element_storage<Element>::name, " full, ", kernel_name, " on ", Isa::name); }
+    std::string describe() const {
+        return sentence(detail::element_storage<Element>::name, " full, ", kernel_name, " on ", Isa::name);
+    }
 
     static constexpr std::size_t scratch_bytes(as_float, std::size_t, std::size_t, std::size_t) noexcept { return 0; }
 
@@ -71,6 +73,8 @@ public:
         return values_.size() + column_sums_.size() * sizeof(std::int32_t) + scales_.size() * sizeof(float);
     }
     std::string describe() const { return sentence("qint8 full, ", kernel_name, " on ", Isa::name); }
+    const float* scales() const noexcept { return scales_.data(); }
+    const std::int32_t* column_sums() const noexcept { return column_sums_.data(); }
 
     static constexpr std::size_t scratch_bytes(dynamic_range, std::size_t batch, std::size_t, std::size_t columns) noexcept {
         return kernels::quantized_scratch_bytes<activation>(batch, columns);
@@ -97,6 +101,23 @@ public:
             bytes, kernels::packed_int8{values_.data(), column_sums_.data(), Rows, Columns},
             kernels::epilogue<float, kernels::dequantize, Stages...>(
                 y, Rows, {&q.scale, &q.zero_point, scales_.data(), column_sums_.data()}, stages...));
+    }
+
+    static constexpr std::size_t scratch_bytes(static_range, std::size_t, std::size_t, std::size_t) noexcept { return 0; }
+
+    template <class Context, class Output, class... Stages>
+    void multiply(const static_range&, Context& ctx, const matrix_view<const std::uint8_t>& x, const matrix_view<Output>& y,
+                  Stages... stages) const noexcept {
+        kernels::gemm_int8<Isa>(ctx.executor, x.rows, x.data, x.stride,
+                                kernels::packed_int8{values_.data(), column_sums_.data(), rows_, columns_},
+                                kernels::epilogue<Output, Stages...>(y.data, y.stride, stages...));
+    }
+
+    template <std::size_t Rows, std::size_t Columns, class Context, class Output, class... Stages>
+    PARE_FLATTEN void multiply_row(const static_range&, Context&, const std::uint8_t* x, Output* y,
+                                   Stages... stages) const noexcept {
+        kernels::gemm_int8_row<Isa, Rows, Columns>(x, kernels::packed_int8{values_.data(), column_sums_.data(), Rows, Columns},
+                                                   kernels::epilogue<Output, Stages...>(y, Rows, stages...));
     }
 
 private:

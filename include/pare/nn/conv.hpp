@@ -101,16 +101,21 @@ struct convolution_layer {
         return {extents<In>(extents<dyn>(weights.columns() * moves.value.groups / taps)), bias.shape(), moves};
     }
 
-    template <class Context, std::size_t... X, std::size_t... Y, class... Stages>
-    void forward(Context& ctx, tensor_view<const float, X...> x, tensor_view<float, Y...> y, Stages... stages) const noexcept {
+    /// x may be bytes (static_range); then the stages begin with the sums, and know the bias.
+    template <class Context, class T, std::size_t... X, class U, std::size_t... Y, class... Stages>
+    void forward(Context& ctx, tensor_view<const T, X...> x, tensor_view<U, Y...> y, Stages... stages) const noexcept {
         using isa = typename Context::isa;
         const kernels::convolution s = shape_of(x);
-        const kernels::add_bias add{bias.data()};
+        [[maybe_unused]] const kernels::add_bias add{bias.data()};
         arena scratch = ctx.scratch;
         if constexpr (requires { Weights::scratch_bytes(Activations{}, s); }) {
             for_each_image(ctx.executor, scratch, s, x, y, Weights::scratch_bytes(Activations{}, s),
-                           [&](auto& executor, arena own, const float* in, float* out) {
-                               weights.convolve(activations, executor, own, s, in, out, add, stages...);
+                           [&](auto& executor, arena own, const T* in, U* out) {
+                               if constexpr (std::is_same_v<T, float>) {
+                                   weights.convolve(activations, executor, own, s, in, out, add, stages...);
+                               } else {
+                                   weights.convolve(activations, executor, own, s, in, out, stages...);
+                               }
                            });
         } else {
             using layout = kernels::conv2d_f32_kernel<isa>;
@@ -223,7 +228,7 @@ struct convolution_layer {
 
 private:
     static constexpr const char* note() noexcept {
-        if constexpr (requires { Weights::activations_note; }) {
+        if constexpr (std::is_same_v<Activations, dynamic_range> && requires { Weights::activations_note; }) {
             return Weights::activations_note;
         } else {
             return Activations::note;

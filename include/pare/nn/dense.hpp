@@ -80,9 +80,14 @@ struct dense {
         return {extents<In>(extents<dyn>(weights.columns())), bias.shape()};
     }
 
-    template <class Context, std::size_t... X, std::size_t... Y, class... Stages>
-    void forward(Context& ctx, tensor_view<const float, X...> x, tensor_view<float, Y...> y, Stages... stages) const noexcept {
-        multiply_fixed<Out, In>(weights, activations, ctx, rows(x), rows(y), kernels::add_bias{bias.data()}, stages...);
+    /// x may be bytes (static_range); then the stages begin with the sums, and know the bias.
+    template <class Context, class T, std::size_t... X, class U, std::size_t... Y, class... Stages>
+    void forward(Context& ctx, tensor_view<const T, X...> x, tensor_view<U, Y...> y, Stages... stages) const noexcept {
+        if constexpr (std::is_same_v<T, float>) {
+            multiply_fixed<Out, In>(weights, activations, ctx, rows(x), rows(y), kernels::add_bias{bias.data()}, stages...);
+        } else {
+            multiply_fixed<Out, In>(weights, activations, ctx, rows(x), rows(y), stages...);
+        }
     }
 
     template <class Context, std::size_t... X, std::size_t... Y>

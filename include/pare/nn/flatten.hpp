@@ -24,10 +24,12 @@ struct flatten_plan {
 /// transposition. What is in PyTorch's order anyway, as [steps, channels] of a recurrent layer, takes input<steps * channels>()
 /// instead, which costs nothing.
 struct flatten {
+    static constexpr bool keeps_bytes = true;
+
     static constexpr flatten_plan plan() noexcept { return {}; }
 
-    template <class Context, std::size_t... X, std::size_t... Y>
-    void forward(Context&, tensor_view<const float, X...> x, tensor_view<float, Y...> y) const noexcept {
+    template <class Context, class T, std::size_t... X, std::size_t... Y>
+    void forward(Context&, tensor_view<const T, X...> x, tensor_view<T, Y...> y) const noexcept {
         const std::size_t batch = x.extent(0), channels = x.extent(sizeof...(X) - 1), pixels = x.size() / (batch * channels);
         transpose(batch, pixels, channels, x.data(), y.data());
     }
@@ -42,7 +44,8 @@ struct flatten {
 
 private:
     /// to [batch, columns, rows] = from [batch, rows, columns].
-    static void transpose(std::size_t batch, std::size_t rows, std::size_t columns, const float* from, float* to) noexcept {
+    template <class T>
+    static void transpose(std::size_t batch, std::size_t rows, std::size_t columns, const T* from, T* to) noexcept {
         for (std::size_t i = 0; i < batch; ++i, from += rows * columns) {
             for (std::size_t c = 0; c < columns; ++c) {
                 for (std::size_t r = 0; r < rows; ++r) {

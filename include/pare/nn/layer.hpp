@@ -53,6 +53,7 @@ PARE_NAMESPACE_BEGIN
 ///     static constexpr bool passes_through_training = true   and in training
 ///     static constexpr bool takes_single_steps = true        a step of its output depends on that step of x alone: for streams
 ///     static constexpr bool has_number = false               it does not count in the names of a sequential's members
+///     using gives = std::uint8_t                             the element of y, where it is not that of x: in prepared static networks
 ///     auto map_layers(f) const                               a container's: the same with f of each layer that it holds
 ///     static constexpr void layer_types(f)                   a container's: f.operator()<Name, Layer>() for each of them
 ///     std::string describe() const                           for describe(prepared)
@@ -274,6 +275,19 @@ struct forward_on {
     static void forward(const Layer& layer, Context& ctx, const X& x, const Y& y) noexcept {
         layer.forward(ctx, x, y);
     }
+};
+
+/// The element of what a layer gives for elements In: float, but between the layers of static networks (nn/static_network.hpp).
+template <class Layer, class In>
+struct output_element {
+    using type = In;
+};
+template <class Layer, class In>
+requires requires {
+    typename Layer::gives;
+}
+struct output_element<Layer, In> {
+    using type = typename Layer::gives;
 };
 
 }  // namespace detail

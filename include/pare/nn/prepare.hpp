@@ -10,6 +10,7 @@
 #include <pare/kernels/packed_groups.hpp>
 #include <pare/nn/dense.hpp>
 #include <pare/nn/fold.hpp>
+#include <pare/nn/static_network.hpp>
 
 PARE_NAMESPACE_BEGIN
 
@@ -158,8 +159,9 @@ template <class Isa, class... Layers>
 auto prepare(const sequential<Layers...>& model, Isa chosen = {}) {
     static_assert(Isa::compiled, "pare: prepare<Isa>() for an instruction set that the compiler's flags do not allow");
     if constexpr (Isa::compiled) {
-        auto network = std::apply([](auto... layer) { return detail::fuse(std::tuple<>(), std::move(layer)...); },
-                                  pare::map_weights(fold_batch_norm(model), detail::pack_weights<Isa>{chosen}).layers);
+        auto network =
+            detail::lower_network(std::apply([](auto... layer) { return detail::fuse(std::tuple<>(), std::move(layer)...); },
+                                             pare::map_weights(fold_batch_norm(model), detail::pack_weights<Isa>{chosen}).layers));
         return prepared<Isa, decltype(network)>(std::move(network), chosen);
     } else {
         return 0;  // so that the sentence above is the only error

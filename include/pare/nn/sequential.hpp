@@ -77,8 +77,8 @@ struct sequential {
         return std::apply([](const auto&... l) { return sequential_plan<decltype(l.plan())...>{{l.plan()...}}; }, layers);
     }
 
-    template <class Context, std::size_t... X, std::size_t... Y>
-    void forward(Context& ctx, tensor_view<const float, X...> x, tensor_view<float, Y...> y) const noexcept {
+    template <class Context, class T, std::size_t... X, class U, std::size_t... Y>
+    void forward(Context& ctx, tensor_view<const T, X...> x, tensor_view<U, Y...> y) const noexcept {
         Context inner = ctx;
         const std::size_t size = x.extent(0) * plan().intermediate_size(sample_shape(x));
         float* const buffer = inner.scratch.template take<float>(size);
@@ -188,9 +188,11 @@ private:
         } else if constexpr (I + 1 == sizeof...(Layers)) {
             forward_layer(layer, ctx, x, y);
         } else {
+            using element = typename detail::output_element<layer_at<I>, typename X::value_type>::type;
             const auto shape = layer.plan().output_shape(sample_shape(x));
-            forward_layer(layer, ctx, x, batch_of(buffer, x.extent(0), shape));
-            step<I + 1>(ctx, batch_of(static_cast<const float*>(buffer), x.extent(0), shape), y, other, buffer);
+            const auto out = batch_of(reinterpret_cast<element*>(buffer), x.extent(0), shape);
+            forward_layer(layer, ctx, x, out);
+            step<I + 1>(ctx, batch_of(const_cast<const element*>(out.data()), x.extent(0), shape), y, other, buffer);
         }
     }
 
@@ -240,6 +242,18 @@ private:
         }
     }
 };
+
+namespace detail {
+
+template <class In>
+struct output_element<sequential<>, In> {
+    using type = In;
+};
+template <class First, class... Rest, class In>
+struct output_element<sequential<First, Rest...>, In>
+    : output_element<sequential<Rest...>, typename output_element<First, In>::type> {};
+
+}  // namespace detail
 
 PARE_NAMESPACE_END
 

@@ -19,9 +19,9 @@ PARE_NAMESPACE_BEGIN
 ///     product_values(w)                                           those that products see, [rows, columns], for convolutions
 ///     product_scratch_bytes<Isa>(w, batch)                        what the three products take from context.scratch
 
-template <class Weights, class Isa, class Activations, class Context, class... Stages>
-void multiply(const packed<Weights, Isa>& w, Activations a, Context& ctx, const matrix_view<const float>& x,
-              const matrix_view<float>& y, Stages... stages) noexcept {
+template <class Weights, class Isa, class Activations, class Context, class X = float, class Y = float, class... Stages>
+void multiply(const packed<Weights, Isa>& w, Activations a, Context& ctx, const matrix_view<const X>& x, const matrix_view<Y>& y,
+              Stages... stages) noexcept {
     static_assert(multiplies<packed<Weights, Isa>, Activations>,
                   "pare: no kernel multiplies this kind of weights by this kind of activations");
     w.multiply(a, ctx, x, y, stages...);
@@ -31,9 +31,9 @@ void multiply(const packed<Weights, Isa>& w, Activations a, Context& ctx, const 
 inline constexpr std::size_t most_unrolled_weights = std::size_t{1} << 15;
 
 /// `multiply` for weights [Out, In], either of which may be `dyn`.
-template <std::size_t Out, std::size_t In, class Weights, class Activations, class Context, class... Stages>
-PARE_INLINE void multiply_fixed(const Weights& w, Activations a, Context& ctx, const matrix_view<const float>& x,
-                                const matrix_view<float>& y, Stages... stages) noexcept {
+template <std::size_t Out, std::size_t In, class Weights, class Activations, class Context, class X, class Y, class... Stages>
+PARE_INLINE void multiply_fixed(const Weights& w, Activations a, Context& ctx, const matrix_view<const X>& x,
+                                const matrix_view<Y>& y, Stages... stages) noexcept {
     if constexpr (Out != dyn && In != dyn && Out * In <= most_unrolled_weights) {
         if constexpr (requires { w.template multiply_row<Out, In>(a, ctx, x.data, y.data, stages...); }) {
             if (x.rows == 1) {

@@ -62,22 +62,28 @@ struct quantize_float_weights {
     }
 };
 
+/// The first parameter beside weights that is not finite; `who` begins the sentence.
+template <class Model>
+std::optional<error> member_not_finite(const char* who, const Model& model) {
+    std::optional<error> problem;
+    for_each_member(model, [&](const member_path& path, const auto& member) {
+        if constexpr (requires { static_cast<const float*>(member.data()); }) {
+            for (const float value : member) {
+                if (!is_finite(value) && !problem) {
+                    problem = error{error_code::invalid_data, sentence(who, ": ", path.text(), ": expected finite numbers, found ",
+                                                                       is_nan(value) ? "NaN" : "an infinity")};
+                }
+            }
+        }
+    });
+    return problem;
+}
+
 /// The model, or a result of one, with its weights quantized for activations of the given kind.
 template <class Element, granularity Granularity, class Activations, class Model, class Selection>
 auto quantize_model(const Model& model, Selection selection) {
     return and_then(model, [&](const auto& m) {
-        std::optional<error> problem;
-        for_each_member(m, [&](const member_path& path, const auto& member) {
-            if constexpr (requires { static_cast<const float*>(member.data()); }) {
-                for (const float value : member) {
-                    if (!is_finite(value) && !problem) {
-                        problem = error{error_code::invalid_data,
-                                        sentence("quantize_dynamic: ", path.text(), ": expected finite numbers, found ",
-                                                 is_nan(value) ? "NaN" : "an infinity")};
-                    }
-                }
-            }
-        });
+        std::optional<error> problem = member_not_finite("quantize_dynamic", m);
         auto quantized = map_selected_weights(m, quantize_float_weights<Element, Granularity, Activations>{&problem}, selection);
         return problem ? result<decltype(quantized)>(*std::move(problem)) : result<decltype(quantized)>(std::move(quantized));
     });
@@ -88,8 +94,8 @@ auto quantize_model(const Model& model, Selection selection) {
 /// The model with its weights as qint8, symmetric, one scale per output channel (or per tensor), and with activations that are
 /// quantized row by row as they come, with the range that they have at that moment. torch.quantization.quantize_dynamic(model,
 /// dtype=qint8) with finer granularity; or with 4-bit weights, quantize_dynamic<qint4<64>>(model), or blocks of ggml. A sparse
-/// model stays sparse. Takes a model or a result of one; layers that the selection does not take (only<...>, except<...>) stay as they
-/// are. Errors: weights or biases that are NaN or infinite.
+/// model stays sparse. Takes a model or a result of one; layers that the selection does not take (only<...>, except<...>) stay as
+/// they are. Errors: weights or biases that are NaN or infinite.
 template <class Element, granularity Granularity = granularity::per_channel, class Model, class Selection = every_layer>
 auto quantize_dynamic(const Model& model, Selection selection = {}) {
     return detail::quantize_model<Element, Granularity, dynamic_range>(model, selection);

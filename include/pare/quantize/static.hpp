@@ -1,0 +1,273 @@
+#ifndef PARE_QUANTIZE_STATIC_HPP
+#define PARE_QUANTIZE_STATIC_HPP
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include <pare/nn/branches.hpp>
+#include <pare/nn/fold.hpp>
+#include <pare/nn/quantized_values.hpp>
+#include <pare/quantize/dynamic.hpp>
+#include <pare/quantize/observers.hpp>
+#include <pare/train/evaluate.hpp>
+
+PARE_NAMESPACE_BEGIN
+
+namespace detail {
+
+/// A place in a network whose numbers an observer sees: an identity, in front of the layer whose input it watches.
+template <class Observer>
+struct watched_input {
+    static constexpr bool has_number = false;
+
+    Observer* watching;
+
+    static constexpr keeps_shape plan() noexcept { return {}; }
+
+    template <class Context, std::size_t... E>
+    void forward(Context&, tensor_view<const float, E...> x, tensor_view<float, E...> y) const noexcept {
+        watching->observe(x.values());
+        std::copy(x.begin(), x.end(), y.begin());
+    }
+    template <class Self, class F>
+    static void members(Self& self, F&& f) {
+        f("input", *self.watching);
+    }
+};
+
+/// A dense layer or a convolution of float weights: its input can be bytes.
+template <class Layer>
+concept takes_static_range = takes_stages<Layer> && std::is_same_v<decltype(Layer::activations), as_float> &&
+    std::is_same_v<decltype(Layer::weights), weight_matrix<float, full>>;
+
+template <class Layer>
+concept has_byte_form = requires {
+    requires Layer::has_byte_form;
+};
+
+/// Where a network is watched: in front of products, of other layers that have a form for bytes, but functions right behind a
+/// product (which are a part of it), and at the end of residual bodies.
+template <class Observer>
+class watch_inputs {
+public:
+    explicit watch_inputs(std::vector<std::unique_ptr<Observer>>& observers, const Observer& prototype) noexcept
+        : observers_(&observers), prototype_(&prototype) {}
+
+    template <class... Layers>
+    auto operator()(const sequential<Layers...>& network) const {
+        return std::apply([&](const auto&... l) { return watched<false>(std::tuple<>(), l...); }, network.layers);
+    }
+    template <class Layer>
+    auto operator()(const Layer& layer) const {
+        return watched<false>(std::tuple<>(), layer);
+    }
+
+private:
+    watched_input<Observer> watch() const { return {observers_->emplace_back(std::make_unique<Observer>(*prototype_)).get()}; }
+
+    template <bool BehindProduct, class... Done>
+    auto watched(std::tuple<Done...> done) const {
+        return std::apply([](auto&&... l) { return sequential<std::decay_t<decltype(l)>...>(std::move(l)...); }, std::move(done));
+    }
+    template <bool BehindProduct, class... Done, class Layer, class... Rest>
+    auto watched(std::tuple<Done...> done, const Layer& layer, const Rest&... rest) const {
+        constexpr bool is_product = takes_static_range<Layer>;
+        constexpr bool is_part_of_product = BehindProduct && has_stage<Layer>;
+        if constexpr (is_product || (has_byte_form<Layer> && !is_part_of_product)) {
+            auto input = watch();
+            auto inside = inner(layer);
+            return watched<is_product>(std::tuple_cat(std::move(done), std::tuple(input, std::move(inside))), rest...);
+        } else {
+            return watched<is_part_of_product>(std::tuple_cat(std::move(done), std::tuple(inner(layer))), rest...);
+        }
+    }
+
+    template <class Layer>
+    auto inner(const Layer& layer) const {
+        if constexpr (requires { layer.map_layers(*this); }) {
+            return layer.map_layers(*this);
+        } else {
+            return layer;
+        }
+    }
+    template <class Body>
+    auto inner(const residual<Body>& layer) const {
+        auto body = (*this)(layer.body);
+        return pare::residual(watched<false>(std::tuple_cat(std::move(body.layers), std::tuple(watch()))));
+    }
+
+    std::vector<std::unique_ptr<Observer>>* observers_;
+    const Observer* prototype_;
+};
+
+/// A watched network as one of bytes: weights become qint8, what is watched in front of them the range of their input, elsewhere
+/// quantized_values.
+template <granularity Granularity, class Observer>
+struct quantize_watched {
+    template <class... Layers>
+    auto operator()(const sequential<Layers...>& network) const {
+        return std::apply([&](const auto&... l) { return quantized(std::tuple<>(), l...); }, network.layers);
+    }
+    template <class Layer>
+    auto operator()(const Layer& layer) const {
+        if constexpr (requires { layer.map_layers(*this); }) {
+            return layer.map_layers(*this);
+        } else {
+            return layer;
+        }
+    }
+
+private:
+    using watched = watched_input<Observer>;
+
+    template <class... Done>
+    auto quantized(std::tuple<Done...> done) const {
+        return std::apply([](auto&&... l) { return sequential<std::decay_t<decltype(l)>...>(std::move(l)...); }, std::move(done));
+    }
+    template <class... Done, class Layer, class... Rest>
+    auto quantized(std::tuple<Done...> done, const Layer& layer, const Rest&... rest) const {
+        auto made = (*this)(layer);
+        return quantized(std::tuple_cat(std::move(done), std::tuple<decltype(made)>(std::move(made))), rest...);
+    }
+    template <class... Done, class... Rest>
+    auto quantized(std::tuple<Done...> done, const watched& input, const Rest&... rest) const {
+        return quantized(std::tuple_cat(std::move(done), std::tuple(quantized_values{range_of(input)})), rest...);
+    }
+    template <class... Done, class Layer, class... Rest>
+    requires takes_static_range<Layer>
+    auto quantized(std::tuple<Done...> done, const watched& input, const Layer& layer, const Rest&... rest) const {
+        auto made = layer.map_weights([&](const member_path& path, const auto& w, as_float) {
+            auto bytes = *quantize_weights(w, Granularity, path.text());  // unfit_weights() has seen them
+            return mapped_weights<decltype(bytes), static_range>{std::move(bytes), range_of(input)};
+        });
+        return quantized(std::tuple_cat(std::move(done), std::tuple<decltype(made)>(std::move(made))), rest...);
+    }
+
+    static static_range range_of(const watched& input) {
+        const observed_range range = *input.watching->range();  // unusable_range() has seen it
+        return {affine_quantization<quint8>(range.min, range.max)};
+    }
+};
+
+template <class Layer>
+inline constexpr bool holds_product = takes_static_range<Layer>;
+template <class... Layers>
+inline constexpr bool holds_product<sequential<Layers...>> = (holds_product<Layers> || ...);
+template <class Body>
+inline constexpr bool holds_product<residual<Body>> = holds_product<Body>;
+template <branch_join Join, class... Layers>
+inline constexpr bool holds_product<branches<Join, Layers...>> = (holds_product<Layers> || ...);
+
+/// The first weights that cannot become qint8 for static ranges.
+template <class Model>
+std::optional<error> unfit_weights(const Model& model) {
+    std::optional<error> problem;
+    for_each_member(model, [&](const member_path& path, const auto& member) {
+        if constexpr (requires { unfit_weight(member, path.text()); }) {
+            if (!problem) {
+                problem = unfit_weight(member, path.text());
+            }
+            if (const std::size_t deepest = deepest_sum(member.structure); !problem && deepest > kernels::int8_largest_depth) {
+                problem = error{error_code::invalid_argument,
+                                sentence("quantize_static: ", path.text(), ": expected at most ", kernels::int8_largest_depth,
+                                         " weights in a row, so that sums of products fit 32 bits; found ", deepest)};
+            }
+        }
+    });
+    return problem;
+}
+
+/// The first place where an observer has no range.
+template <class Observer, class Model>
+std::optional<error> unusable_range(const Model& watched) {
+    std::optional<error> problem;
+    for_each_member(watched, [&](const member_path& path, const auto& member) {
+        if constexpr (std::is_same_v<std::remove_cvref_t<decltype(member)>, Observer>) {
+            if (const auto range = member.range(); !range && !problem) {
+                problem = error{range.error().code, sentence("quantize_static: ", path.text(), ": ", range.error().message)};
+            }
+        }
+    });
+    return problem;
+}
+
+/// Samples one after the other, or a data set, through a prepared model; progress(done, total) behind each batch.
+template <class Isa, class Model, class Data, class Progress>
+std::optional<error> run_samples(const prepared<Isa, Model>& ready, const Data& data, const Progress& progress) {
+    if constexpr (dataset<Data>) {
+        serial_executor serial;
+        return run_over(ready, data, serial, [&](std::size_t first, const auto&, const matrix_view<const float>& y) {
+            progress(first + y.rows, std::size_t{data.size()});
+        });
+    } else {
+        constexpr std::size_t most = 256;
+        const std::span<const float> numbers(data);
+        const std::size_t inputs = ready.input_size(), outputs = ready.output_size(), total = numbers.size() / inputs;
+        if (numbers.size() % inputs != 0) {
+            return error{error_code::invalid_argument, sentence("quantize_static: expected samples of ", inputs,
+                                                                " numbers each; found ", numbers.size(), " numbers in all")};
+        }
+        workspace space = workspace_for(ready, most);
+        std::vector<float> y(most * outputs);
+        for (std::size_t first = 0; first < total; first += most) {
+            const std::size_t batch = (std::min)(most, total - first);
+            run(ready, numbers.subspan(first * inputs, batch * inputs), std::span(y).first(batch * outputs), space);
+            progress(first + batch, total);
+        }
+        return std::nullopt;
+    }
+}
+
+struct no_progress {
+    void operator()(std::size_t, std::size_t) const noexcept {}
+};
+
+}  // namespace detail
+
+/// The model as a network of bytes: weights of dense layers and convolutions as qint8, symmetric, one scale per output channel (or
+/// per tensor), and what flows into them as quint8, always with the same quantization, which comes from the ranges that an observer
+/// sees of each while the float model runs over the data; between layers there are bytes alone (nn/static_network.hpp). Batch norms
+/// are folded first, as by fold_batch_norm(), from whose model names of members are. Layers that have no form for bytes stay
+/// floats. torch.ao.quantization.prepare and convert; Jacob et al. 2018, section 2.
+///
+/// The data are a data set, or samples one after the other, contiguous floats; a few hundred suffice. progress(samples done,
+/// samples in all) is called behind each batch. Takes a model or a result of one. Errors: no sample, samples that do not fit the
+/// model or are NaN or infinite, or become so in some layer, whose name the message says; weights or biases that are NaN or
+/// infinite. O(samples * cost of the model).
+template <granularity Granularity = granularity::per_channel, class Model, class Data, observer Observer = minmax_observer,
+          class Progress = detail::no_progress>
+auto quantize_static(const Model& model, const Data& data, const Observer& watching = {}, const Progress& progress = {}) {
+    static_assert(dataset<Data> || std::convertible_to<const Data&, std::span<const float>>,
+                  "pare: quantize_static() takes a data set, or samples as contiguous floats");
+    static_assert(std::invocable<const Progress&, std::size_t, std::size_t>,
+                  "pare: the progress of quantize_static() is called as progress(samples done, samples in all)");
+    return and_then(model, [&](const auto& m) {
+        const auto network = detail::fold_inside(m);
+        static_assert(detail::holds_product<std::remove_const_t<decltype(network)>>,
+                      "pare: quantize_static() takes a model with float weights in a dense layer or a convolution: one in training "
+                      "must be frozen first with freeze(), one that is quantized cannot be quantized again");
+        std::vector<std::unique_ptr<Observer>> observers;
+        const auto watched = detail::watch_inputs<Observer>(observers, watching)(network);
+        using quantized = decltype(detail::quantize_watched<Granularity, Observer>{}(watched));
+        auto problem = detail::member_not_finite("quantize_static", network);
+        if (!problem) {
+            problem = detail::unfit_weights(network);
+        }
+        if (!problem && std::size(data) == 0) {
+            problem = error{error_code::invalid_data, "quantize_static: expected samples to calibrate with, found none"};
+        }
+        if (!problem) {
+            problem = detail::run_samples(prepare<isa::native>(watched), data, progress);
+        }
+        if (!problem) {
+            problem = detail::unusable_range<Observer>(watched);
+        }
+        return problem ? result<quantized>(*std::move(problem))
+                       : result<quantized>(detail::quantize_watched<Granularity, Observer>{}(watched));
+    });
+}
+
+PARE_NAMESPACE_END
+
+#endif

@@ -1,0 +1,110 @@
+#include <pare/quantize/static.hpp>
+
+#include <limits>
+
+#include <pare/core/thread_pool.hpp>
+
+#include "../catch.hpp"
+#include "../counted_allocations.hpp"
+#include "static_reference.hpp"
+
+using namespace pare;
+using namespace static_reference;
+
+namespace {
+
+auto perceptron() {
+    auto net = sequential(dense<dyn, dyn>(37, 50), relu(), dense<dyn, dyn>(50, 21), tanh(), dense<dyn, dyn>(21, 9), relu6(),
+                          dense<dyn, dyn>(9, 4));
+    fill(net);
+    return net;
+}
+
+}  // namespace
+
+TEST_CASE("a static network of dense layers is bytes between its ends, and equal to plain loops") {
+    const auto net = perceptron();
+    const auto seen = numbers(37 * 600, 1, -1.0f, 3.0f);
+    std::vector<std::size_t> progress;
+    const auto q = quantize_static(net, seen, minmax_observer{}, [&](std::size_t done, std::size_t total) {
+        CHECK(total == 600);
+        progress.push_back(done);
+    });
+    REQUIRE(q);
+    CHECK(progress == std::vector<std::size_t>{256, 512, 600});
+    const auto& [first, relu_, second, tanh_, third, relu6_, last] = q->layers;
+    CHECK(first.activations.input ==
+          affine_quantization<quint8>(*std::min_element(seen.begin(), seen.end()), *std::max_element(seen.begin(), seen.end())));
+    CHECK(second.activations.input.zero_point == 0);
+
+    const auto ready = prepare<isa::native>(*q);
+    const auto text = describe(ready);
+    CHECK_THAT(text, ContainsSubstring("0: floats to bytes"));
+    CHECK_THAT(text, ContainsSubstring("activations quantized by calibration + relu, bytes to bytes"));
+    CHECK_THAT(text, ContainsSubstring("+ tanh, bytes to bytes"));
+    CHECK_THAT(text, ContainsSubstring("bytes to floats"));
+
+    const std::size_t batch = 70;
+    const auto x = numbers(37 * batch, 2, -1.5f, 3.5f);
+    const auto y = outputs(ready, x);
+    CHECK(outputs(ready, x, thread_pool(3)) == y);
+    for (std::size_t i = 0; i < batch; ++i) {
+        const std::vector<float> sample(x.begin() + static_cast<std::ptrdiff_t>(37 * i),
+                                        x.begin() + static_cast<std::ptrdiff_t>(37 * (i + 1)));
+        auto values =
+            requantized(sums(to_bytes(sample, first.activations), first, one_pixel(37, 50)), first, second.activations, true);
+        auto reals = static_reference::as_floats(sums(values, second, one_pixel(50, 21)), second);
+        for (float& v : reals) {
+            v = kernels::tanh_function::value<isa::scalar>(v);
+        }
+        values = to_bytes(reals, third.activations);
+        static_range six = last.activations;
+        six.largest = byte_of(6.0f * (1.0f / six.input.scale), six);
+        values = requantized(sums(values, third, one_pixel(21, 9)), third, six, true);
+        const auto expected = static_reference::as_floats(sums(values, last, one_pixel(9, 4)), last);
+        CHECK(std::vector<float>(y.begin() + static_cast<std::ptrdiff_t>(4 * i),
+                                 y.begin() + static_cast<std::ptrdiff_t>(4 * (i + 1))) == expected);
+    }
+
+    auto space = workspace_for(ready, batch);
+    std::vector<float> again(y.size());
+    const std::size_t before = allocations;
+    run(ready, x, again, space);
+    CHECK(allocations == before);
+}
+
+TEST_CASE("a small static network takes single rows by code of its own, with the same bits") {
+    auto net = sequential(dense<20, 33>(), relu(), dense<33, 5>());
+    fill(net);
+    const auto q = quantize_static<granularity::per_tensor>(net, numbers(20 * 50, 1, -1.0f, 3.0f), moving_average_observer{});
+    REQUIRE(q);
+    const auto ready = prepare<isa::native>(*q);
+    const auto x = numbers(20 * 3, 2, -1.0f, 3.0f);
+    const auto y = outputs(ready, x);
+    for (std::size_t i = 0; i < 3; ++i) {
+        const auto row = outputs(ready, std::vector<float>(x.begin() + static_cast<std::ptrdiff_t>(20 * i),
+                                                           x.begin() + static_cast<std::ptrdiff_t>(20 * (i + 1))));
+        CHECK(std::equal(row.begin(), row.end(), y.begin() + static_cast<std::ptrdiff_t>(5 * i)));
+    }
+}
+
+TEST_CASE("what cannot be calibrated is an error that names the layer") {
+    const auto net = perceptron();
+    CHECK(quantize_static(net, std::vector<float>()).error().message ==
+          "quantize_static: expected samples to calibrate with, found none");
+    CHECK(quantize_static(net, std::vector<float>(40)).error().message ==
+          "quantize_static: expected samples of 37 numbers each; found 40 numbers in all");
+    auto x = numbers(37 * 5, 1, 0.0f, 1.0f);
+    x[40] = std::numeric_limits<float>::quiet_NaN();
+    CHECK(quantize_static(net, x).error().message == "quantize_static: 0.input: observer: expected finite numbers, found NaN");
+    auto broken = net;
+    std::get<2>(broken.layers).bias(3) = std::numeric_limits<float>::infinity();
+    CHECK(quantize_static(broken, std::vector<float>(37)).error().message ==
+          "quantize_static: 2.bias: expected finite numbers, found an infinity");
+    broken = net;
+    std::get<4>(broken.layers).weights.values[21] = std::numeric_limits<float>::quiet_NaN();
+    CHECK(quantize_static(broken, std::vector<float>(37)).error().message ==
+          "quantize: 4.weight: expected finite weights, found NaN at row 1, column 0");
+    CHECK(quantize_static(result<decltype(broken)>(error{error_code::invalid_data, "found before"}), x).error().message ==
+          "found before");
+}
