@@ -92,25 +92,28 @@ TEST_CASE("gradients of convolutions agree with central differences in double") 
 
 TEST_CASE("gradients of pools and of flatten agree with central differences in double") {
     const extents<dyn, dyn, dyn> shape(5, 7, 3);
-    const auto pooled = [](const window& w, bool greatest) {
-        return [w, greatest](const std::vector<double>& x, const std::vector<double>&, std::size_t batch) {
-            const kernels::convolution s = w.over(5, 7);
+    const auto pooled = [](const window& w, bool greatest, std::size_t rows = 0, std::size_t columns = 0) {
+        return [=](const std::vector<double>& x, const std::vector<double>&, std::size_t batch) {
+            kernels::convolution s = w.over(5, 7);
+            CHECK((rows == 0 || (s.output_height() == rows && s.output_width() == columns)));
             std::vector<double> y;
             for (std::size_t i = 0; i < batch; ++i) {
                 for (std::size_t pixel = 0; pixel < s.output_pixels(); ++pixel) {
                     for (std::size_t c = 0; c < 3; ++c) {
-                        double most = -1e9, sum = 0.0;
+                        double most = -1e9, sum = 0.0, count = 0.0;
                         for (std::size_t tap = 0; tap < s.kernel_height * s.kernel_width; ++tap) {
                             const std::size_t iy = pixel / s.output_width() * s.stride_height + tap / s.kernel_width;
                             const std::size_t ix = pixel % s.output_width() * s.stride_width + tap % s.kernel_width;
+                            count += w.count_include_pad && iy < s.padded_height() && ix < s.padded_width() ? 1.0 : 0.0;
                             if (iy >= s.padding_height && ix >= s.padding_width && iy < s.padding_height + 5 &&
                                 ix < s.padding_width + 7) {
                                 const double v = x[((i * 5 + iy - s.padding_height) * 7 + ix - s.padding_width) * 3 + c];
                                 most = (std::max)(most, v);
                                 sum += v;
+                                count += w.count_include_pad ? 0.0 : 1.0;
                             }
                         }
-                        y.push_back(greatest ? most : sum / static_cast<double>(s.kernel_height * s.kernel_width));
+                        y.push_back(greatest ? most : sum / count);
                     }
                 }
             }
@@ -121,6 +124,12 @@ TEST_CASE("gradients of pools and of flatten agree with central differences in d
     check_gradients(max_pool2d<3, pool_options{.stride = 2, .padding = 1}>(), shape, 2, pooled({3, 2, 1, 1}, true));
     check_gradients(average_pool2d<dyn>(size2d(3, 2), pool_options{.stride = 1, .padding = 1}), shape, 2,
                     pooled({{3, 2}, 1, 1, 1}, false));
+    constexpr pool_options all{.stride = {4, 3}, .padding = 1, .ceil_mode = true};
+    const window up{4, {4, 3}, 1, 1, 1, 0, true}, inner{4, {4, 3}, 1, 1, 1, 0, true, false};
+    check_gradients(max_pool2d<dyn>(4, all), shape, 2, pooled(up, true, 2, 3));
+    check_gradients(average_pool2d<4, all>(), extents<5, 7, 3>(), 2, pooled(up, false, 2, 3));
+    check_gradients(average_pool2d<dyn>(4, {.stride = {4, 3}, .padding = 1, .ceil_mode = true, .count_include_pad = false}), shape,
+                    2, pooled(inner, false, 2, 3));
     check_gradients(global_average_pool(), shape, 2, pooled({{5, 7}, 1, 0, 1}, false));
     check_gradients(global_max_pool(), shape, 2, pooled({{5, 7}, 1, 0, 1}, true));
     check_gradients(flatten(), shape, 2, [](const std::vector<double>& x, const std::vector<double>&, std::size_t batch) {
@@ -134,6 +143,17 @@ TEST_CASE("gradients of pools and of flatten agree with central differences in d
         }
         return y;
     });
+}
+
+TEST_CASE("pools that round up, or leave the border out, are PyTorch's") {
+    const extents<dyn, dyn, dyn> shape(5, 7, 3);
+    constexpr pool_options up{.stride = {4, 3}, .padding = 1, .ceil_mode = true};
+    check_pytorch(max_pool2d<dyn>(4, up), shape, 2, {0.0963129329, -0.992127733});
+    check_pytorch(average_pool2d<dyn>(4, up), shape, 2, {0.316955166, 0.0811278305});
+    check_pytorch(average_pool2d<dyn>(4, {.stride = {4, 3}, .padding = 1, .ceil_mode = true, .count_include_pad = false}), shape, 2,
+                  {0.726223437, 0.0398005389});
+    check_pytorch(average_pool2d<dyn>(3, {.stride = 2, .padding = 1, .count_include_pad = false}), shape, 2,
+                  {-0.104223448, 0.216964923});
 }
 
 TEST_CASE("gradients of batch norm agree with central differences in double, and running statistics follow") {

@@ -28,6 +28,8 @@ struct convolution {
     std::size_t dilation_height = 1;
     std::size_t dilation_width = 1;
     std::size_t groups = 1;
+    std::size_t beyond_height = 0;  // rows and columns behind the border that windows of pools reach into
+    std::size_t beyond_width = 0;
 
     constexpr std::size_t padded_height() const noexcept { return height + 2 * padding_height; }
     constexpr std::size_t padded_width() const noexcept { return width + 2 * padding_width; }
@@ -35,10 +37,10 @@ struct convolution {
     /// The size of an image with its border, in numbers.
     constexpr std::size_t padded_size() const noexcept { return padded_height() * padded_row(); }
     constexpr std::size_t output_height() const noexcept {
-        return outputs_along(padded_height(), kernel_height, stride_height, dilation_height);
+        return outputs_along(padded_height() + beyond_height, kernel_height, stride_height, dilation_height);
     }
     constexpr std::size_t output_width() const noexcept {
-        return outputs_along(padded_width(), kernel_width, stride_width, dilation_width);
+        return outputs_along(padded_width() + beyond_width, kernel_width, stride_width, dilation_width);
     }
     constexpr std::size_t output_pixels() const noexcept { return output_height() * output_width(); }
 

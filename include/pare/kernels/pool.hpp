@@ -86,23 +86,54 @@ PARE_FLATTEN PARE_NOINLINE void max_pool_gradient(const convolution& s, const fl
     });
 }
 
-/// The sum of each window, times `factor`.
+/// One by the number of pixels that count in each window: all of it that is not beyond the border, or those of the image alone.
+struct pool_shares {
+    convolution shape;
+    bool border_counts;
+    float of_all = 1.0f / static_cast<float>(shape.kernel_height * shape.kernel_width);
+
+    PARE_INLINE float operator()(std::size_t oy, std::size_t ox) const noexcept {
+        const convolution& s = shape;
+        if (border_counts && s.beyond_height + s.beyond_width == 0) {
+            return of_all;
+        }
+        const std::size_t top = border_counts ? 0 : s.padding_height, left = border_counts ? 0 : s.padding_width;
+        const std::size_t rows = inside(oy * s.stride_height, s.kernel_height, s.dilation_height, top, s.padded_height() - top);
+        const std::size_t columns = inside(ox * s.stride_width, s.kernel_width, s.dilation_width, left, s.padded_width() - left);
+        return rows * columns == 0 ? 0.0f : 1.0f / static_cast<float>(rows * columns);
+    }
+
+private:
+    /// How many of a kernel's rows, or columns, from `first` on lie in [from, end).
+    static std::size_t inside(std::size_t first, std::size_t kernel, std::size_t dilation, std::size_t from,
+                              std::size_t end) noexcept {
+        std::size_t count = 0;
+        for (std::size_t k = 0; k < kernel; ++k) {
+            const std::size_t at = first + k * dilation;
+            count += at >= from && at < end ? 1 : 0;
+        }
+        return count;
+    }
+};
+
+/// The sum of each window, times its share.
 template <class Isa>
-PARE_FLATTEN PARE_NOINLINE void average_pool(const convolution& s, float factor, const float* x, float* y) noexcept {
+PARE_FLATTEN PARE_NOINLINE void average_pool(const convolution& s, const pool_shares& shares, const float* x, float* y) noexcept {
     using V = simd::ops<Isa>;
     detail::for_each_pooled<Isa>(s, [&](std::size_t oy, std::size_t ox, std::size_t c, std::size_t count, std::size_t out) {
         auto sum = V::set(0.0f);
         detail::for_each_pixel(s, oy, ox, [&](std::size_t at) { sum = sum + load_first<Isa>(x + at + c, count); });
-        detail::store_count<Isa>(y + out, sum * V::set(factor), count);
+        detail::store_count<Isa>(y + out, sum * V::set(shares(oy, ox)), count);
     });
 }
 
 template <class Isa>
-PARE_FLATTEN PARE_NOINLINE void average_pool_gradient(const convolution& s, float factor, const float* dy, float* dx) noexcept {
+PARE_FLATTEN PARE_NOINLINE void average_pool_gradient(const convolution& s, const pool_shares& shares, const float* dy,
+                                                      float* dx) noexcept {
     using V = simd::ops<Isa>;
     std::fill_n(dx, s.height * s.width * s.channels, 0.0f);
     detail::for_each_pooled<Isa>(s, [&](std::size_t oy, std::size_t ox, std::size_t c, std::size_t count, std::size_t out) {
-        const auto share = load_first<Isa>(dy + out, count) * V::set(factor);
+        const auto share = load_first<Isa>(dy + out, count) * V::set(shares(oy, ox));
         detail::for_each_pixel(s, oy, ox, [&](std::size_t at) {
             detail::store_count<Isa>(dx + at + c, load_first<Isa>(dx + at + c, count) + share, count);
         });

@@ -43,8 +43,8 @@ struct conv_transpose_plan {
     constexpr kernels::convolution transposed(const size2d& input) const noexcept {
         const pare::window& w = window.value;
         kernels::convolution s =
-            w.over(enlarged(input.height, w.stride.height, w.padding.height, w.more.height, w.dilation.height, w.kernel.height),
-                   enlarged(input.width, w.stride.width, w.padding.width, w.more.width, w.dilation.width, w.kernel.width));
+            w.over(enlarged(input.height, w.stride.height, w.padding.height, w.output_padding.height, w.dilation.height, w.kernel.height),
+                   enlarged(input.width, w.stride.width, w.padding.width, w.output_padding.width, w.dilation.width, w.kernel.width));
         s.channels = outputs[0];
         s.outputs = inputs[0];
         return s;

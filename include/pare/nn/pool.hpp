@@ -7,14 +7,16 @@
 
 PARE_NAMESPACE_BEGIN
 
-/// What torch.nn.MaxPool2d takes besides the kernel. A stride of 0 is the kernel's size.
+/// What torch.nn.MaxPool2d and AvgPool2d take besides the kernel. A stride of 0 is the kernel's size.
 struct pool_options {
     size2d stride = 0;
     size2d padding = 0;
     size2d dilation = 1;
+    bool ceil_mode = false;         // windows may reach beyond the border below and on the right, but not begin there
+    bool count_include_pad = true;  // the border counts, as zeros, in a mean; what is beyond it never does
 };
 
-/// The greatest number of a window, or the mean, in which the border counts as zeros.
+/// The greatest number of a window, or the mean.
 enum class pool_kind { max, average };
 
 /// The shapes of a pool: channels stay.
@@ -41,7 +43,11 @@ struct pool_layer {
         return {Rank == 1 ? size2d(1, kernel.width) : kernel,
                 {Rank == 1 ? 1 : stride(o.stride.height, kernel.height), stride(o.stride.width, kernel.width)},
                 {Rank == 1 ? 0 : o.padding.height, o.padding.width},
-                {Rank == 1 ? 1 : o.dilation.height, o.dilation.width}};
+                {Rank == 1 ? 1 : o.dilation.height, o.dilation.width},
+                1,
+                0,
+                o.ceil_mode,
+                o.count_include_pad};
     }
     using window_type = std::conditional_t<Kernel.width != dyn, fixed_window<window_of(Kernel, Options)>, run_time_window>;
 
@@ -71,7 +77,7 @@ struct pool_layer {
             if constexpr (Kind == pool_kind::max) {
                 kernels::max_pool<isa>(s, x.data() + in, y.data() + out);
             } else {
-                kernels::average_pool<isa>(s, share(s), x.data() + in, y.data() + out);
+                kernels::average_pool<isa>(s, shares(s), x.data() + in, y.data() + out);
             }
         });
     }
@@ -84,7 +90,7 @@ struct pool_layer {
             if constexpr (Kind == pool_kind::max) {
                 kernels::max_pool_gradient<isa>(s, x.data() + in, y.data() + out, dy.data() + out, dx.data() + in);
             } else {
-                kernels::average_pool_gradient<isa>(s, share(s), dy.data() + out, dx.data() + in);
+                kernels::average_pool_gradient<isa>(s, shares(s), dy.data() + out, dx.data() + in);
             }
         });
     }
@@ -95,9 +101,7 @@ struct pool_layer {
     }
 
 private:
-    static float share(const kernels::convolution& s) noexcept {
-        return 1.0f / static_cast<float>(s.kernel_height * s.kernel_width);
-    }
+    kernels::pool_shares shares(const kernels::convolution& s) const noexcept { return {s, moves.value.count_include_pad}; }
 
     template <class Context, class X, class F>
     void for_each_image(Context& ctx, const X& x, std::size_t y_size, const F& f) const {

@@ -25,8 +25,19 @@ struct window {
     size2d stride = 1;
     size2d padding = 0;
     size2d dilation = 1;
-    std::size_t groups = 1;  // of channels
-    size2d more = 0;         // rows below and columns on the right that a transposed convolution gives besides
+    std::size_t groups = 1;     // of channels
+    size2d output_padding = 0;  // of a transposed convolution
+    bool ceil_mode = false;     // windows may reach beyond the border below and on the right, but not begin there
+    bool count_include_pad = true;
+
+    /// How far windows reach beyond the border along an axis. As PyTorch has it.
+    static constexpr std::size_t beyond(std::size_t length, std::size_t kernel, std::size_t stride, std::size_t padding,
+                                        std::size_t dilation) noexcept {
+        const std::size_t whole = length + 2 * padding, seen = dilation * (kernel - 1) + 1;
+        std::size_t steps = whole + stride - 1 < seen ? 0 : (whole + stride - 1 - seen) / stride;
+        steps -= steps > 0 && steps * stride >= length + padding ? 1 : 0;
+        return steps * stride + seen > whole ? steps * stride + seen - whole : 0;
+    }
 
     /// Over images of this size; the channels are the layer's to say.
     constexpr kernels::convolution over(std::size_t height, std::size_t width) const noexcept {
@@ -42,6 +53,10 @@ struct window {
         s.dilation_height = dilation.height;
         s.dilation_width = dilation.width;
         s.groups = groups;
+        if (ceil_mode) {
+            s.beyond_height = beyond(height, kernel.height, stride.height, padding.height, dilation.height);
+            s.beyond_width = beyond(width, kernel.width, stride.width, padding.width, dilation.width);
+        }
         return s;
     }
 };
