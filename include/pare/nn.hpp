@@ -9,6 +9,8 @@
 #include <pare/nn/dispatch.hpp>
 #include <pare/nn/dropout.hpp>
 #include <pare/nn/embedding.hpp>
+#include <pare/nn/fake_quantized.hpp>
+#include <pare/nn/fake_range.hpp>
 #include <pare/nn/flatten.hpp>
 #include <pare/nn/fold.hpp>
 #include <pare/nn/freeze.hpp>

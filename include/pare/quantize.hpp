@@ -7,6 +7,7 @@
 #include <pare/quantize/histogram_observers.hpp>
 #include <pare/quantize/observers.hpp>
 #include <pare/quantize/per_channel_observer.hpp>
+#include <pare/quantize/qat.hpp>
 #include <pare/quantize/static.hpp>
 #include <pare/quantize/tensor.hpp>
 #include <pare/quantize/weights.hpp>

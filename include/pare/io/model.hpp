@@ -2,6 +2,8 @@
 #define PARE_IO_MODEL_HPP
 
 #include <pare/io/archive.hpp>
+#include <pare/nn/fake_quantized.hpp>
+#include <pare/nn/fake_range.hpp>
 #include <pare/nn/layer.hpp>
 #include <pare/nn/masked.hpp>
 #include <pare/types/activations.hpp>
@@ -26,6 +28,9 @@ PARE_NAMESPACE_BEGIN
 ///                                       w.zero_point
 ///                                       w.largest         I32 [1], the greatest integer that it becomes
 ///     masked, in training               w_orig, w_mask    F32 [outputs, inputs], the mask 1 or 0: as torch.nn.utils.prune
+///     fake_quantized, in training       those of Inner    and, where its policy has them: w.scale F32, learned ones;
+///                                                         w.channel_scale F32 [outputs], of a batch norm
+///     fake_range, in training           w.range           F32 [3]: least, greatest, 1 where it has seen some; w.scale, a learned one
 ///
 /// Quantized and sparse weights of convolutions are as they are here, [outputs, height * width * inputs]. Where types and shapes do
 /// not say it all, __metadata__ describes w: "qint4 full in groups of 64, 300 x 784".
@@ -154,6 +159,28 @@ void serialize(Archive& archive, const std::string& name, masked<Pattern, Inner>
     archive.array(name + "_mask", std::span(kept), {w.rows(), w.columns()}, axes...);
     for (std::size_t i = 0; Archive::loading && i < kept.size(); ++i) {
         w.mask.set(i, kept[i] != 0.0f);
+    }
+}
+
+template <class Archive, weight_policy Policy, class Inner, class... Axes>
+void serialize(Archive& archive, const std::string& name, fake_quantized<Policy, Inner>& w, const Axes&... axes) {
+    serialize(archive, name, w.inner, axes...);
+    if constexpr (w.learned) {
+        archive.array(name + ".scale", std::span(w.scales), {w.scales.size()});
+    }
+    if constexpr (w.one_scale) {
+        archive.array(name + ".channel_scale", std::span(w.channel_scale), {w.rows()});
+    }
+    if constexpr (Archive::loading) {
+        w.template refresh<isa::scalar>();
+    }
+}
+
+template <class Archive, input_policy Policy>
+void serialize(Archive& archive, const std::string& name, fake_range<Policy>& a) {
+    archive.array(name + ".range", std::span(a.range), {a.range.size()});
+    if constexpr (a.learned) {
+        archive.array(name + ".scale", std::span(&a.scale, 1), {1});
     }
 }
 

@@ -76,6 +76,9 @@ struct batch_norm {
 
     batch_norm_plan<C> plan() const noexcept { return {{weight.shape()}}; }
 
+    /// What channel j is multiplied by in inference.
+    float inference_scale(std::size_t j) const noexcept { return weight(j) / std::sqrt(running_var(j) + epsilon); }
+
     /// What it is in inference.
     channel_scale<C> scale_and_shift() const {
         channel_scale<C> s{tensor<float, C>(weight.shape()), tensor<float, C>(weight.shape())};
@@ -165,7 +168,7 @@ struct batch_norm {
 private:
     void scale_and_shift(float* scale, float* shift) const noexcept {
         for (std::size_t j = 0; j < weight.size(); ++j) {
-            scale[j] = weight(j) / std::sqrt(running_var(j) + epsilon);
+            scale[j] = inference_scale(j);
             shift[j] = bias(j) - running_mean(j) * scale[j];
         }
     }

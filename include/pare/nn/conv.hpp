@@ -159,7 +159,7 @@ struct convolution_layer {
                     const float* const g = dy.data() + i * y_size;
                     weight_gradient::run(executor, s, x.data() + i * x_size, g, patches, part);
                     if (has_bias) {
-                        kernels::sum_rows<isa>(s.output_pixels(), s.outputs, g, s.outputs, part + weight_count, true);
+                        kernels::sum_rows<isa>(s.output_pixels(), s.outputs, g, s.outputs, part + trained_count(weights), true);
                     }
                     if (dx.data() != nullptr) {
                         input_gradient::run(executor, s, g, packed, patches, dx.data() + i * x_size);
@@ -169,6 +169,7 @@ struct convolution_layer {
         if (slices != 1) {
             kernels::sum_slices<isa>(ctx.executor, slices, gradient.size(), parts, stride, gradient.data());
         }
+        finish_gradient(weights, ctx, gradient.data());
     }
 
     template <class Isa, std::size_t... N>

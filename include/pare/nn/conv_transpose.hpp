@@ -193,8 +193,10 @@ struct conv_transpose2d {
                 }
             }
         });
+        finish_gradient(weights, ctx, gradient.data());
         if (has_bias) {
-            kernels::sum_rows<isa>(dy.size() / bias.size(), bias.size(), dy.data(), bias.size(), gradient.data() + count, false);
+            kernels::sum_rows<isa>(dy.size() / bias.size(), bias.size(), dy.data(), bias.size(),
+                                   gradient.data() + trained_count(weights), false);
         }
     }
 

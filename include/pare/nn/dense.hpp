@@ -94,10 +94,10 @@ struct dense {
     void backward(Context& ctx, tensor_view<const float, X...> x, tensor_view<const float, Y...>, tensor_view<const float, Y...> dy,
                   tensor_view<float, X...> dx, std::span<float> gradient) const noexcept {
         const matrix_view<const float> g = rows(dy);
-        const std::size_t weight_count = weights.rows() * weights.columns();
         multiply_gradient(weights, ctx, rows(x), g, matrix_view<float>(gradient.data(), weights.rows(), weights.columns()));
+        finish_gradient(weights, ctx, gradient.data());
         if (has_bias) {
-            kernels::sum_rows<typename Context::isa>(g.rows, g.columns, g.data, g.stride, gradient.data() + weight_count, false);
+            kernels::sum_rows<typename Context::isa>(g.rows, g.columns, g.data, g.stride, gradient.data() + trained_count(weights), false);
         }
         if (dx.data() != nullptr) {
             multiply_transposed(weights, ctx, g, rows(dx));

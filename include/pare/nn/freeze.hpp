@@ -10,11 +10,24 @@ namespace detail {
 
 struct freeze_weights {
     template <class Weights, class Activations>
-    auto operator()(const member_path&, const Weights& w, Activations a) const {
+    auto operator()(const member_path&, const Weights& w, const Activations& a) const {
+        auto activations = frozen_activations<Weights>(a);
         if constexpr (requires { w.frozen(); }) {
-            return mapped_weights<decltype(w.frozen()), Activations>{w.frozen(), a};
+            return mapped_weights<decltype(w.frozen()), decltype(activations)>{w.frozen(), activations};
         } else {
-            return mapped_weights<Weights, Activations>{w, a};
+            return mapped_weights<Weights, decltype(activations)>{w, activations};
+        }
+    }
+
+private:
+    template <class Weights, class Activations>
+    static auto frozen_activations(const Activations& a) {
+        if constexpr (requires { a.frozen(); }) {
+            return a.frozen();
+        } else if constexpr (requires { typename Weights::deployed_activations; }) {
+            return typename Weights::deployed_activations{};
+        } else {
+            return a;
         }
     }
 };

@@ -49,6 +49,8 @@ PARE_NAMESPACE_BEGIN
 ///     auto stage() const                                     its effect on one number, to be fused into the product before it
 ///     static constexpr bool takes_stages = true              its forward takes such stages behind y
 ///     static constexpr bool trainable = false                its storage of weights cannot be trained
+///     activations                                            a member: how it treats what flows into it, types/activations.hpp;
+///                                                            in training, see nn/fake_range.hpp
 ///     static constexpr bool passes_through = true            y = x in inference: containers leave it out, as does prepare()
 ///     static constexpr bool passes_through_training = true   and in training
 ///     static constexpr bool takes_single_steps = true        a step of its output depends on that step of x alone: for streams
@@ -94,6 +96,8 @@ public:
     }
     /// The last part: "weight".
     const char* leaf() const noexcept { return inner_ == nullptr ? name_ : inner_->leaf(); }
+    /// Whether it is a member of the layer itself, not of a layer in it.
+    bool is_own() const noexcept { return inner_ == nullptr; }
 
 private:
     const char* name_ = "";
@@ -319,7 +323,11 @@ constexpr std::size_t scratch_bytes(const Plan& plan, std::size_t batch, const S
 template <class Isa, class Layer, class Shape>
 std::size_t training_scratch_bytes(const Layer& layer, std::size_t batch, const Shape& input) noexcept {
     if constexpr (requires { layer.template training_scratch_bytes<Isa>(batch, input); }) {
-        return layer.template training_scratch_bytes<Isa>(batch, input);
+        std::size_t bytes = layer.template training_scratch_bytes<Isa>(batch, input);
+        if constexpr (requires { layer.activations.training_scratch_floats(batch * input.size()); }) {
+            bytes += scratch_bytes_of<float>(layer.activations.training_scratch_floats(batch * input.size()));
+        }
+        return bytes;
     } else {
         return scratch_bytes(layer.plan(), batch, input);
     }

@@ -21,7 +21,9 @@ struct recurrent_weights {
     tensor<float, dyn> state_bias;
     bool has_bias = true;  // else both are zero and no members
 
-    std::size_t parameters() const noexcept { return input.rows() * (input.columns() + state.columns() + (has_bias ? 2 : 0)); }
+    std::size_t parameters() const noexcept {
+        return trained_count(input) + trained_count(state) + (has_bias ? 2 * input.rows() : 0);
+    }
 };
 
 namespace detail {
@@ -148,8 +150,12 @@ void run_cell_backward(const Context& context, const recurrent_weights<Weights>&
     }
     const std::size_t inputs = w.input.columns();
     const auto part = [&](std::size_t count) { return std::exchange(gradient, gradient + count); };
-    multiply_gradient(w.input, ctx, {x, all, inputs}, {dgx, all, gate_count}, {part(gate_count * inputs), gate_count, inputs});
-    multiply_gradient(w.state, ctx, {before, all, n}, {dgh, all, gate_count}, {part(gate_count * n), gate_count, n});
+    float* const input_gradient = part(trained_count(w.input));
+    float* const state_gradient = part(trained_count(w.state));
+    multiply_gradient(w.input, ctx, {x, all, inputs}, {dgx, all, gate_count}, {input_gradient, gate_count, inputs});
+    finish_gradient(w.input, ctx, input_gradient);
+    multiply_gradient(w.state, ctx, {before, all, n}, {dgh, all, gate_count}, {state_gradient, gate_count, n});
+    finish_gradient(w.state, ctx, state_gradient);
     if (w.has_bias) {
         kernels::sum_rows<isa>(all, gate_count, dgx, gate_count, part(gate_count), false);
         kernels::sum_rows<isa>(all, gate_count, dgh, gate_count, part(gate_count), false);

@@ -109,7 +109,7 @@ constexpr bool contains_all(except<Names...>) noexcept {
 /// f for the weights of layers that are taken, at a place inside a model.
 template <class Selection, class Path, bool Taken, class F>
 struct selecting {
-    const F& f;
+    F f;
 
     template <class Weights, class Activations, class... Structure>
     auto operator()(const member_path& path, const Weights& w, Activations a, const Structure&... structure) const {
@@ -125,7 +125,13 @@ struct selecting {
     template <auto Name, class Layer>
     auto inside() const {
         using path = typename Path::template in<Name>;
-        return selecting<Selection, path, is_taken<path, Layer>(Selection{}, Taken), F>{f};
+        constexpr bool taken = is_taken<path, Layer>(Selection{}, Taken);
+        if constexpr (requires { f.template inside<Name, Layer>(); }) {
+            auto inner = f.template inside<Name, Layer>();
+            return selecting<Selection, path, taken, decltype(inner)>{inner};
+        } else {
+            return selecting<Selection, path, taken, F>{f};
+        }
     }
 };
 

@@ -135,10 +135,12 @@ struct self_attention {
         float* const djoined = inner.scratch.template take<float>(rows * n);
         float* g = gradient.data();
         const auto part = [&](std::size_t count) { return std::exchange(g, g + count); };
-        float* const in_gradient = part(3 * n * n);
+        float* const in_gradient = part(trained_count(in_weights));
         float* const in_bias_gradient = part(3 * n);
         multiply_transposed(out_weights, inner, {dy.data(), rows, n}, {djoined, rows, n});
-        multiply_gradient(out_weights, inner, {joined, rows, n}, {dy.data(), rows, n}, {part(n * n), n, n});
+        float* const out_gradient = part(trained_count(out_weights));
+        multiply_gradient(out_weights, inner, {joined, rows, n}, {dy.data(), rows, n}, {out_gradient, n, n});
+        finish_gradient(out_weights, inner, out_gradient);
         kernels::sum_rows<isa>(rows, n, dy.data(), n, part(n), false);
         for (std::size_t b = 0; b < batch; ++b) {
             heads_of(x).template backward<isa>(inner.executor, inner.scratch, qkv + b * steps * 3 * n,
@@ -146,6 +148,7 @@ struct self_attention {
                                                dqkv + b * steps * 3 * n);
         }
         multiply_gradient(in_weights, inner, {x.data(), rows, n}, {dqkv, rows, 3 * n}, {in_gradient, 3 * n, n});
+        finish_gradient(in_weights, inner, in_gradient);
         kernels::sum_rows<isa>(rows, 3 * n, dqkv, 3 * n, in_bias_gradient, false);
         if (dx.data() != nullptr) {
             multiply_transposed(in_weights, inner, {dqkv, rows, 3 * n}, {dx.data(), rows, n});

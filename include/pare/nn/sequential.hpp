@@ -196,6 +196,14 @@ private:
         }
     }
 
+    /// Weights that are quantized in training have to know the batch norm behind them, which scales them in inference.
+    template <class Layer, class Next>
+    static void follow_norm(Layer& layer, const Next& next) noexcept {
+        if constexpr (requires(const float* p) { layer.weights.follow(next), layer.scaled(p, p); }) {
+            layer.weights.follow(next);
+        }
+    }
+
     template <std::size_t I, class Context, class X, class Y>
     void training_step(const Context& ctx, const X& x, const Y& y, std::span<float> saved) noexcept {
         if constexpr (skipped_in_training<I>) {
@@ -205,6 +213,9 @@ private:
             Context inner = ctx;
             inner.random = ctx.random.split(I);
             const auto own = take_saved(saved, pare::saved_floats(layer, x.extent(0), sample_shape(x)));
+            if constexpr (I + 1 < sizeof...(Layers)) {
+                follow_norm(layer, std::get<I + 1>(layers));
+            }
             if constexpr (I + 1 == sizeof...(Layers)) {
                 pare::forward_training(layer, inner, x, y, own);
             } else {

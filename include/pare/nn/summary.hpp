@@ -29,9 +29,11 @@ model_summary summarize(const Model& model) {
             count(member.values);
         } else if constexpr (requires { member.frozen(); }) {
             const auto w = member.frozen();
-            sum.parameters += w.rows() * w.columns();
             sum.bytes += w.bytes();
-            count(w.values);
+            if constexpr (requires { w.structure; }) {
+                sum.parameters += w.rows() * w.columns();
+                count(w.values);
+            }
         } else if constexpr (!trained_member<std::remove_reference_t<decltype(member)>>) {
             if constexpr (requires { member.bytes(); }) {
                 sum.bytes += member.bytes();

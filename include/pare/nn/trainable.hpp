@@ -18,6 +18,14 @@ PARE_NAMESPACE_BEGIN
 ///     trainable_values(w)                                         the numbers that an optimizer moves
 ///     product_values(w)                                           those that products see, [rows, columns], for convolutions
 ///     product_scratch_bytes<Isa>(w, batch)                        what the three products take from context.scratch
+///
+/// and where products see other numbers than those that are trained:
+///
+///     w.refresh<Isa>()                                            products see what the trained numbers stand for now: called before
+///                                                                 each forward pass in training
+///     finish_gradient(w, context, gradient)                       the gradient of what products see becomes, in place, that of
+///                                                                 trainable_values(w), with that of trainable_scales(w) behind it
+///     trainable_scales(w)                                         further numbers that an optimizer moves
 
 template <class Weights, class Isa, class Activations, class Context, class X = float, class Y = float, class... Stages>
 void multiply(const packed<Weights, Isa>& w, Activations a, Context& ctx, const matrix_view<const X>& x, const matrix_view<Y>& y,
@@ -80,6 +88,24 @@ std::span<float> trainable_values(tensor<float, E...>& t) noexcept {
 }
 template <class T, std::size_t... E>
 void trainable_values(buffer<T, E...>&) = delete;
+
+/// Calls f(span) for the numbers of a storage or a tensor that an optimizer moves, in the order of their gradient.
+template <class Member, class F>
+void for_each_trained(Member& member, F&& f) {
+    f(trainable_values(member));
+    if constexpr (requires { trainable_scales(member); }) {
+        f(trainable_scales(member));
+    }
+}
+template <class Member>
+std::size_t trained_count(const Member& member) noexcept {
+    std::size_t count = 0;
+    for_each_trained(const_cast<Member&>(member), [&](std::span<float> values) { count += values.size(); });
+    return count;
+}
+
+template <class Weights, class Context>
+void finish_gradient(const Weights&, Context&, float*) noexcept {}
 
 /// Row i of the weights times factor[i]: each number is rounded once.
 template <class Layout>

@@ -24,7 +24,7 @@ std::size_t parameter_count(const Layer& layer) noexcept {
     std::size_t count = 0;
     for_each_member(const_cast<Layer&>(layer), [&](const member_path&, auto& member) {
         if constexpr (trained_member<std::remove_reference_t<decltype(member)>>) {
-            count += trainable_values(member).size();
+            count += trained_count(member);
         }
     });
     return count;
@@ -37,47 +37,17 @@ std::string parameter_not_finite(Layer& layer) {
     for_each_member(layer, [&](const member_path& path, auto& member) {
         if constexpr (trained_member<std::remove_reference_t<decltype(member)>>) {
             bool finite = true;
-            for (const float value : trainable_values(member)) {
-                finite &= is_finite(value);
-            }
+            for_each_trained(member, [&](std::span<float> values) {
+                for (const float value : values) {
+                    finite &= is_finite(value);
+                }
+            });
             if (!finite && name.empty()) {
                 name = path.text();
             }
         }
     });
     return name;
-}
-
-template <class Layer, class Shape>
-std::size_t saved_floats(const Layer& layer, std::size_t batch, const Shape& input) noexcept {
-    if constexpr (requires { layer.saved_floats(batch, input); }) {
-        return layer.saved_floats(batch, input);
-    } else {
-        return 0;
-    }
-}
-
-template <class Layer, class Context, class X, class Y>
-void forward_training(Layer& layer, Context& ctx, const X& x, const Y& y, std::span<float> saved) noexcept {
-    if constexpr (requires { layer.forward_training(ctx, x, y, saved); }) {
-        layer.forward_training(ctx, x, y, saved);
-    } else {
-        layer.forward(ctx, x, y);
-    }
-}
-
-/// Does nothing where nobody asks: no dx, no parameters.
-template <class Layer, class Context, class X, class Y, class Dy, class Dx>
-void backward(const Layer& layer, Context& ctx, const X& x, const Y& y, const Dy& dy, const Dx& dx, std::span<float> gradient,
-              std::span<const float> saved) noexcept {
-    if (dx.data() == nullptr && gradient.empty()) {
-        return;
-    }
-    if constexpr (requires { layer.backward(ctx, x, y, dy, dx, gradient, saved); }) {
-        layer.backward(ctx, x, y, dy, dx, gradient, saved);
-    } else {
-        layer.backward(ctx, x, y, dy, dx, gradient);
-    }
 }
 
 /// Room for `count` numbers in the memory between forward and backward, so that the next ones begin on a cache line too.
@@ -90,6 +60,89 @@ std::span<T> take_saved(std::span<T>& saved, std::size_t count) noexcept {
     const std::span<T> piece = saved.first(count);
     saved = saved.subspan((std::min)(saved_piece(count), saved.size()));
     return piece;
+}
+
+/// A layer whose products see, in training, other numbers than those that flow in (nn/fake_range.hpp). They are saved.
+template <class Layer>
+concept changes_inputs_in_training = requires(const Layer& layer) {
+    layer.activations.training_scratch_floats(1);
+};
+
+template <class Layer, class Shape>
+std::size_t saved_floats(const Layer& layer, std::size_t batch, const Shape& input) noexcept {
+    std::size_t count = 0;
+    if constexpr (changes_inputs_in_training<Layer>) {
+        count += saved_piece(batch * input.size());
+    }
+    if constexpr (requires { layer.saved_floats(batch, input); }) {
+        count += layer.saved_floats(batch, input);
+    }
+    return count;
+}
+
+namespace detail {
+
+template <class Layer, class Context, class X, class Y>
+void run_forward_training(Layer& layer, Context& ctx, const X& x, const Y& y, std::span<float> saved) noexcept {
+    if constexpr (requires { layer.forward_training(ctx, x, y, saved); }) {
+        layer.forward_training(ctx, x, y, saved);
+    } else {
+        layer.forward(ctx, x, y);
+    }
+}
+template <class Layer, class Context, class X, class Y, class Dy, class Dx>
+void run_backward(const Layer& layer, Context& ctx, const X& x, const Y& y, const Dy& dy, const Dx& dx, std::span<float> gradient,
+                  std::span<const float> saved) noexcept {
+    if constexpr (requires { layer.backward(ctx, x, y, dy, dx, gradient, saved); }) {
+        layer.backward(ctx, x, y, dy, dx, gradient, saved);
+    } else {
+        layer.backward(ctx, x, y, dy, dx, gradient);
+    }
+}
+
+}  // namespace detail
+
+template <class Layer, class Context, class X, class Y>
+void forward_training(Layer& layer, Context& ctx, const X& x, const Y& y, std::span<float> saved) noexcept {
+    for_each_member(layer, [](const member_path& path, auto& member) {
+        if constexpr (requires { member.template refresh<typename Context::isa>(); }) {
+            if (path.is_own()) {
+                member.template refresh<typename Context::isa>();
+            }
+        }
+    });
+    if constexpr (changes_inputs_in_training<Layer>) {
+        float* const seen = take_saved(saved, x.size()).data();
+        layer.activations.forward_training(ctx, x.size(), x.data(), seen);
+        detail::run_forward_training(layer, ctx, batch_of(static_cast<const float*>(seen), x.extent(0), sample_shape(x)), y, saved);
+    } else {
+        detail::run_forward_training(layer, ctx, x, y, saved);
+    }
+}
+
+/// Does nothing where nobody asks: no dx, no parameters.
+template <class Layer, class Context, class X, class Y, class Dy, class Dx>
+void backward(const Layer& layer, Context& ctx, const X& x, const Y& y, const Dy& dy, const Dx& dx, std::span<float> gradient,
+              std::span<const float> saved) noexcept {
+    if (dx.data() == nullptr && gradient.empty()) {
+        return;
+    }
+    if constexpr (changes_inputs_in_training<Layer>) {
+        Context inner = ctx;
+        const float* const seen = take_saved(saved, x.size()).data();
+        const std::size_t own = layer.activations.trained_numbers;
+        float* d = dx.data();
+        if (d == nullptr && own != 0) {
+            d = inner.scratch.template take<float>(x.size());
+        }
+        detail::run_backward(layer, inner, batch_of(seen, x.extent(0), sample_shape(x)), y, dy,
+                             batch_of(d, x.extent(0), sample_shape(x)), gradient.first(gradient.size() - own), saved);
+        if (d != nullptr) {
+            layer.activations.backward(inner, x.size(), x.data(), d, gradient.last(own));
+        }
+    } else {
+        detail::run_backward(layer, ctx, x, y, dy, dx, gradient, saved);
+    }
 }
 
 PARE_NAMESPACE_END

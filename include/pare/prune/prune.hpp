@@ -35,6 +35,20 @@ void choose_mask(masked<Pattern, Inner>& w, const Criterion& criterion, const Pa
     w.mask = pattern.choose(scores, w.rows(), w.columns(), sparsity);
 }
 
+namespace detail {
+
+/// The masked weights themselves, where a storage in training is around them.
+template <class Weights>
+auto& masked_weights(Weights& w) noexcept {
+    if constexpr (requires { w.mask; }) {
+        return w;
+    } else {
+        return masked_weights(w.inner);
+    }
+}
+
+}  // namespace detail
+
 /// The callback that prunes during fit, each weight matrix by itself: before a step, where the schedule says so, new masks from the
 /// dense weights; then, at every step, weights *= mask.
 template <class Criterion, class Pattern, class Schedule>
@@ -49,7 +63,7 @@ public:
         for_each_member(model, [&](const member_path&, auto& member) {
             if constexpr (requires { member.apply_mask(); }) {
                 if (schedule_.updates_at(step)) {
-                    choose_mask(member, criterion_, pattern_, schedule_.sparsity_at(step));
+                    choose_mask(detail::masked_weights(member), criterion_, pattern_, schedule_.sparsity_at(step));
                 }
                 member.apply_mask();
             }

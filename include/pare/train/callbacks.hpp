@@ -147,7 +147,7 @@ private:
     static void for_each_float(Model& model, const F& f) {
         for_each_member(model, [&](const member_path&, auto& member) {
             if constexpr (trained_member<std::remove_reference_t<decltype(member)>>) {
-                f(std::span<float>(trainable_values(member)));
+                for_each_trained(member, f);
             } else if constexpr (requires { f(std::span<float>(member.values())); }) {
                 f(std::span<float>(member.values()));
             }

@@ -134,7 +134,7 @@ result<fit_report> train(Model& model, const Data& data, const Loss& loss, const
     std::vector<std::span<float>> parameters;
     for_each_member(model, [&](const member_path&, auto& member) {
         if constexpr (trained_member<std::remove_reference_t<decltype(member)>>) {
-            parameters.push_back(trainable_values(member));
+            for_each_trained(member, [&](std::span<float> values) { parameters.push_back(values); });
         }
     });
     while (state.epoch < options.epochs && !state.stop && !state.problem) {
