@@ -18,8 +18,9 @@ PARE_NAMESPACE_BEGIN
 ///     tensor, buffer                    w                 its type and shape
 ///     float, bfloat16, float16 weights  w                 F32, BF16 or F16 [outputs, inputs], or the axes of PyTorch for convolutions
 ///     qint8                             w, w.scale        I8 [outputs, inputs], F32 [outputs]
-///     qint4<G>                          w, w.scale        U8 [outputs, bytes of a row], F32 or F16 [outputs, groups]
-///     affine qint4<G>                   w.zero_point      besides: U8 [outputs, groups]
+///     qint<B, G>, nf4<G>                w, w.scale        U8 [outputs, bytes of a row], F32 or F16 [outputs, groups]
+///     affine qint<B, G>                 w.zero_point      besides: U8 [outputs, groups]
+///     qint<B, G> with minima            w.minimum         besides: F32 or F16 [outputs, groups]
 ///     blocks of ggml                    w                 U8 [outputs, bytes of a row], byte for byte as ggml stores them
 ///     csr                               w.crow_indices    U32 [outputs + 1], where rows begin
 ///                                       w.col_indices     U16 (csr32: U32) [stored], their columns
@@ -63,13 +64,22 @@ void serialize_scales(Archive& archive, const std::string& name, weight_matrix<E
         shape.push_back(w.scales.size() / w.rows());
     }
     archive.array(scale, std::span(w.scales), shape);
+    const std::string beside =
+        name + (std::is_same_v<typename weight_matrix<Element, Layout>::zero_point, std::uint8_t> ? ".zero_point" : ".minimum");
     if (!w.zero_points.empty()) {
-        archive.array(name + ".zero_point", std::span(w.zero_points), shape);
+        archive.array(beside, std::span(w.zero_points), shape);
     }
     if constexpr (Archive::loading) {
-        for (const int z : w.zero_points) {
-            if (!archive.failed() && z > 15) {
-                archive.fail(name + ".zero_point", "numbers from 0 to 15", sentence(z));
+        if constexpr (requires { Element::bits; }) {
+            for (const auto z : w.zero_points) {
+                if constexpr (std::is_same_v<decltype(z), const std::uint8_t>) {
+                    constexpr int most = (1 << Element::bits) - 1;
+                    if (!archive.failed() && z > most) {
+                        archive.fail(beside, sentence("numbers from 0 to ", most), sentence(z));
+                    }
+                } else if (!archive.failed() && !(is_finite(z) && z >= -largest_range && z <= largest_range)) {
+                    archive.fail(beside, "finite numbers of at most 2^62", sentence(float{z}));
+                }
             }
         }
         for (const float s : w.scales) {

@@ -15,14 +15,20 @@ struct gemm_groups_f32_kernel {
     using layout = packed_groups_layout<Isa, Format>;
     static constexpr simd::register_tile tile = {V::f32_tile.rows, layout::tile.vectors};
 
+    using levels = typename V::table16;
+    static constexpr bool has_levels = Format::offset == group_offset::levels;
+
     /// The real numbers of weight I of every word, Format::real to the bit.
     template <std::size_t I>
-    PARE_INLINE static typename V::f32 real(typename V::i32 codes, typename V::f32 scale, typename V::f32 offset) noexcept {
+    PARE_INLINE static typename V::f32 real(typename V::i32 codes, typename V::f32 scale, typename V::f32 offset,
+                                            [[maybe_unused]] const levels& table) noexcept {
         constexpr int first = static_cast<int>(layout::bit(I));
         constexpr int bits = static_cast<int>(Format::bits);
         if constexpr (Format::offset == group_offset::none) {
             return V::to_float(V::template shift_right<32 - bits>(V::template shift_left<32 - bits - first>(codes))) *
                    scale;  // see `centered`
+        } else if constexpr (has_levels) {
+            return V::look_up(table, V::template shift_right<first>(codes)) * scale;
         } else {
             const auto code = V::to_float(V::template shift_right<first>(codes) & V::set((1 << bits) - 1));
             if constexpr (Format::offset == group_offset::zero_point) {
@@ -48,6 +54,10 @@ struct gemm_groups_f32_kernel {
         constexpr std::size_t columns = Panels * Vectors;
         const std::size_t groups = Format::groups(k);
         const grouped_rows<float, Rows, Format::size> rows(a, a_stride, k);
+        levels table{};
+        if constexpr (has_levels) {
+            table = V::load_table(nf4_levels);
+        }
         typename V::f32 sum[Rows][columns];
         PARE_UNROLL for (std::size_t r = 0; r < Rows; ++r) {
             PARE_UNROLL for (std::size_t c = 0; c < columns; ++c) {
@@ -79,7 +89,7 @@ struct gemm_groups_f32_kernel {
                 const auto step = [&](auto i) {
                     typename V::f32 weight[columns];
                     PARE_UNROLL for (std::size_t c = 0; c < columns; ++c) {
-                        weight[c] = real<i>(codes[c], scale[c], offset[c]);
+                        weight[c] = real<i>(codes[c], scale[c], offset[c], table);
                     }
                     PARE_UNROLL for (std::size_t r = 0; r < Rows; ++r) {
                         const auto xr = V::set(x[r * stride + i]);

@@ -27,7 +27,7 @@ struct packed_groups_layout {
     static constexpr std::size_t per_word = 32 / Format::bits;
     static constexpr std::size_t words = Format::size / per_word;
     static constexpr std::size_t steps = per_word / depth;
-    static constexpr bool has_offset = Format::offset != group_offset::none;
+    static constexpr bool has_offset = Format::has_offset;
 
     /// The first bit of weight i in its word.
     static constexpr std::size_t bit(std::size_t i) noexcept { return i % depth * (32 / depth) + Format::bits * (i / depth); }

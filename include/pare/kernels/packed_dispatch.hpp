@@ -36,7 +36,7 @@ struct pack_operation {
         Weights w(typename Weights::layout::structure(from->rows, from->columns, keep));
         fill(w.values, from->values, from->value_bytes);
         fill(w.scales, from->scales, from->scale_bytes);
-        fill(w.zero_points, from->zero_points, from->zero_point_count);
+        fill(w.zero_points, from->zero_points, from->zero_point_bytes);
         using form = typename Form::template type<Weights, Isa>;
         if constexpr (std::is_constructible_v<form, const Weights&, const kernels::convolution&>) {
             *made = new form(w, shape);
@@ -136,7 +136,7 @@ public:
                                             w.scales.data(),
                                             w.scales.size() * sizeof(typename Weights::scale),
                                             w.zero_points.data(),
-                                            w.zero_points.size()};
+                                            w.zero_points.size() * sizeof(typename Weights::zero_point)};
         call<pack_operation<Form, Weights>>(&from, shape, &packed_);
     }
     weights_in_table(const weights_in_table& other)

@@ -8,13 +8,15 @@
 
 PARE_NAMESPACE_BEGIN
 
-/// Weights in groups with a scale each: qint4 and the blocks of ggml.
+/// Weights in groups with a scale each: qint, nf4 and the blocks of ggml. Codes of 2 and 3 bits are packed in 4.
 template <class Element, class Isa>
 requires detail::in_groups<Element>
 class packed<weight_matrix<Element, full>, Isa> {
     using storage = detail::element_storage<Element>;
     using format = typename storage::format;
     using layout = kernels::packed_groups_layout<Isa, format>;
+
+    static constexpr bool multiplies_bytes = format::offset != group_offset::levels;
 
 public:
     static constexpr const char* kernel_name = "gemm_groups";
@@ -31,14 +33,15 @@ public:
     std::size_t columns() const noexcept { return columns_; }
     std::size_t bytes() const noexcept { return values_.size(); }
     std::string describe() const {
-        const char* const beside[] = {"scales", "scales and zero points", "scales and minima"};
+        const char* const beside[] = {"scales", "scales and zero points", "scales and minima", "scales"};
         return sentence(storage::name, " full in groups of ", format::size, ": ", format::bits, " bits and ",
                         sizeof(typename format::scale) == 2 ? "float16 " : "float ", beside[static_cast<int>(format::offset)], ", ",
                         kernel_name, " on ", Isa::name);
     }
 
     static constexpr std::size_t scratch_bytes(as_float, std::size_t, std::size_t, std::size_t) noexcept { return 0; }
-    static constexpr std::size_t scratch_bytes(dynamic_range, std::size_t batch, std::size_t, std::size_t columns) noexcept {
+    static constexpr std::size_t scratch_bytes(dynamic_range, std::size_t batch, std::size_t,
+                                               std::size_t columns) noexcept requires(multiplies_bytes) {
         const std::size_t rows = batch < kernels::quantized_block_rows ? batch : kernels::quantized_block_rows;
         return kernels::quantized_scratch_bytes<std::int8_t>(batch, columns) +
                scratch_bytes_of<std::int32_t>(rows * format::groups(columns));
@@ -52,7 +55,7 @@ public:
     }
     template <class Context, class... Stages>
     void multiply(dynamic_range, Context& ctx, const matrix_view<const float>& x, const matrix_view<float>& y,
-                  Stages... stages) const noexcept {
+                  Stages... stages) const noexcept requires(multiplies_bytes) {
         const kernels::packed_groups w = {values_.data(), rows_, columns_};
         kernels::for_each_quantized_block<Isa, std::int8_t, kernels::row_quantization::symmetric>(
             ctx, x, [&](std::size_t first, const auto& q, arena scratch) {

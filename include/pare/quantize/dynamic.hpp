@@ -29,9 +29,10 @@ inline constexpr std::size_t largest_depth =
     std::is_same_v<Layout, full> ? kernels::int8_largest_split_depth : kernels::int8_largest_depth;
 
 /// Maps float weights to quantized ones and remembers the first that cannot be mapped (which keep their shape).
-template <class Element, granularity Granularity, class Activations>
+template <class Element, granularity Granularity, class Activations, class Choice>
 struct quantize_float_weights {
     std::optional<error>* problem;
+    Choice choice;
 
     template <class Layout>
     auto operator()(const member_path& path, const weight_matrix<float, Layout>& w, as_float) const {
@@ -43,7 +44,7 @@ struct quantize_float_weights {
                                           " weights in a row, so that sums of products fit; found ", deepest)};
             }
         }
-        auto quantized = quantize_weights_to<Element, Granularity>(w, path.text());
+        auto quantized = quantize_weights_to<Element, Granularity>(w, path.text(), choice);
         if (!quantized) {
             if (!*problem) {
                 *problem = quantized.error();
@@ -80,11 +81,12 @@ std::optional<error> member_not_finite(const char* who, const Model& model) {
 }
 
 /// The model, or a result of one, with its weights quantized for activations of the given kind.
-template <class Element, granularity Granularity, class Activations, class Model, class Selection>
-auto quantize_model(const Model& model, Selection selection) {
+template <class Element, granularity Granularity, class Activations, class Model, class Selection, class Choice = round_to_nearest>
+auto quantize_model(const Model& model, Selection selection, const Choice& choice = {}) {
     return and_then(model, [&](const auto& m) {
         std::optional<error> problem = member_not_finite("quantize_dynamic", m);
-        auto quantized = map_selected_weights(m, quantize_float_weights<Element, Granularity, Activations>{&problem}, selection);
+        auto quantized =
+            map_selected_weights(m, quantize_float_weights<Element, Granularity, Activations, Choice>{&problem, choice}, selection);
         return problem ? result<decltype(quantized)>(*std::move(problem)) : result<decltype(quantized)>(std::move(quantized));
     });
 }
@@ -98,6 +100,9 @@ auto quantize_model(const Model& model, Selection selection) {
 /// they are. Errors: weights or biases that are NaN or infinite.
 template <class Element, granularity Granularity = granularity::per_channel, class Model, class Selection = every_layer>
 auto quantize_dynamic(const Model& model, Selection selection = {}) {
+    static_assert(detail::multiplies_bytes<Element>,
+                  "pare: quantize_dynamic() makes weights that bytes are multiplied by, which the levels of nf4 are not: use "
+                  "quantize_weights_only()");
     return detail::quantize_model<Element, Granularity, dynamic_range>(model, selection);
 }
 

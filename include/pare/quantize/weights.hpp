@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <pare/core/result.hpp>
+#include <pare/quantize/code_choice.hpp>
 #include <pare/quantize/ggml_blocks.hpp>
 #include <pare/types/dialects.hpp>
 #include <pare/types/granularity.hpp>
@@ -36,18 +37,18 @@ std::optional<error> unfit_weight(const weight_matrix<float, Layout>& w, std::st
     return problem;
 }
 
-/// range / steps, 1 where the range is empty.
-inline float scale_of_range(float range, std::int32_t steps) noexcept {
-    if (range < smallest_range) {
-        return 1.0f;
-    }
-    const float scale = exact_divide(range, static_cast<float>(steps));
-    return scale < smallest_scale ? smallest_scale : scale;
-}
-
 inline error scale_too_large(std::string_view name, std::size_t row) {
     return error{error_code::invalid_data,
                  sentence("quantize: ", name, ": expected weights whose scale fits 16 bits, found one too large in row ", row)};
+}
+
+/// Scale and zero point or minimum of group number `index` of a matrix, counted row by row.
+template <class Element>
+void set_group(weight_matrix<Element, full>& w, std::size_t index, const weight_group<Element>& group) noexcept {
+    w.scales[index] = group.scale();
+    if constexpr (weight_group<Element>::format::has_offset) {
+        w.zero_points[index] = group.offset();
+    }
 }
 
 }  // namespace detail
@@ -79,49 +80,29 @@ result<weight_matrix<qint8, Layout>> quantize_weights(const weight_matrix<float,
     return quantized;
 }
 
-/// w as qint4. Symmetric: scale = max |w| / 7 of each group of inputs, in the narrow range [-7, 7]. Affine: scale = (max - min) /
-/// 15 of the range extended to contain zero, zero_point = RNE(-min * (1 / scale)). The scale is rounded to its type first; code =
-/// RNE(w * (1 / scale)) + zero_point. Errors as above, and weights too large for a scale of 16 bits.
-template <class Element>
+/// w as qint<...> or nf4: each group of inputs has the scale and the zero point or minimum that `choice` gives it, see
+/// quantize/code_choice.hpp and weight_group, and each weight the nearest code. Errors as above, and weights too large for scales or
+/// minima of 16 bits.
+template <class Element, class Choice = round_to_nearest>
 result<weight_matrix<Element, full>> quantize_weights_in_groups(const weight_matrix<float, full>& w,
-                                                                std::string_view name = "weight") {
-    using scale_type = typename Element::scale;
-    constexpr bool affine = Element::scheme == qscheme::affine;
-    constexpr std::int32_t most = Element::largest - Element::smallest;
+                                                                std::string_view name = "weight", const Choice& choice = {}) {
+    using storage = detail::element_storage<Element>;
     if (auto problem = detail::unfit_weight(w, name)) {
         return *std::move(problem);
     }
     weight_matrix<Element, full> quantized(w.structure);
-    std::size_t group = 0;
+    std::size_t index = 0;
     for (std::size_t row = 0; row < w.rows(); ++row) {
-        const float* const values = w.values.data() + row * w.columns();
-        std::uint8_t* const pairs = quantized.values.data() + row * ((w.columns() + 1) / 2);
-        for (std::size_t first = 0; first < w.columns(); first += Element::group, ++group) {
-            const std::size_t end = first + Element::group < w.columns() ? first + Element::group : w.columns();
-            float min = 0.0f;
-            float max = 0.0f;
-            for (std::size_t i = first; i < end; ++i) {
-                min = values[i] < min ? values[i] : min;
-                max = values[i] > max ? values[i] : max;
+        for (std::size_t first = 0; first < w.columns(); first += Element::group, ++index) {
+            const std::size_t count = first + Element::group < w.columns() ? Element::group : w.columns() - first;
+            const std::span<const float> weights(w.values.data() + row * w.columns() + first, count);
+            const weight_group<Element> group = choice.template choose<Element>(weights);
+            if (!group.fits()) {
+                return detail::scale_too_large(name, row);
             }
-            const float span = affine ? max - min : max > -min ? max : -min;
-            scale_type scale(detail::scale_of_range(span, affine ? most : Element::largest));
-            if constexpr (std::is_same_v<scale_type, float16>) {
-                if (!is_finite(scale)) {
-                    return detail::scale_too_large(name, row);
-                }
-                scale = scale == 0.0f ? float16(0x1p-24f) : scale;  // the smallest there is
-            }
-            quantized.scales[group] = scale;
-            const float inverse = exact_divide(1.0f, scale);
-            const std::int32_t zero = affine ? quantize_value(-min, inverse, 0, 0, most) : Element::offset;
-            if constexpr (affine) {
-                quantized.zero_points[group] = static_cast<std::uint8_t>(zero);
-            }
-            const std::int32_t least = affine ? 0 : Element::narrow_smallest + Element::offset;
-            for (std::size_t i = first; i < end; ++i) {
-                const std::int32_t code = quantize_value(values[i], inverse, zero, least, most);
-                pairs[i / 2] = static_cast<std::uint8_t>(pairs[i / 2] | code << 4 * (i % 2));
+            detail::set_group(quantized, index, group);
+            for (std::size_t i = 0; i < count; ++i) {
+                storage::set_code(quantized, row, first + i, group.code(weights[i]));
             }
         }
     }
@@ -153,24 +134,36 @@ result<weight_matrix<Block, full>> quantize_weights_to_blocks(const weight_matri
 
 namespace detail {
 
+/// Whether weights are integers, with which bytes are multiplied.
 template <class Element>
-inline constexpr bool is_qint4 = false;
-template <std::size_t Group, class Scale, qscheme Scheme>
-inline constexpr bool is_qint4<qint4<Group, Scale, Scheme>> = true;
+inline constexpr bool multiplies_bytes = [] {
+    if constexpr (in_groups<Element>) {
+        return element_storage<Element>::format::offset != group_offset::levels;
+    } else {
+        return true;
+    }
+}();
+
+/// Elements whose codes quantize_weights_in_groups chooses.
+template <class Element>
+concept has_codes = in_groups<Element> && !ggml_block<Element>;
 
 /// w with the given element, by the function above that makes it.
-template <class Element, granularity Granularity, class Layout>
-auto quantize_weights_to(const weight_matrix<float, Layout>& w, std::string_view name) {
-    if constexpr (is_qint4<Element> || ggml_block<Element>) {
+template <class Element, granularity Granularity, class Choice, class Layout>
+auto quantize_weights_to(const weight_matrix<float, Layout>& w, std::string_view name, [[maybe_unused]] const Choice& choice) {
+    static_assert(has_codes<Element> || std::is_same_v<Choice, round_to_nearest>,
+                  "pare: how codes are chosen can be said for qint<bits, group> and nf4<group> weights alone");
+    if constexpr (in_groups<Element>) {
         static_assert(std::is_same_v<Layout, full>,
-                      "pare: qint4 weights and blocks of ggml are stored in full; quantize a sparse model to qint8");
-        if constexpr (is_qint4<Element>) {
-            return quantize_weights_in_groups<Element>(w, name);
+                      "pare: qint and nf4 weights and blocks of ggml are stored in full; quantize a sparse model to qint8");
+        if constexpr (has_codes<Element>) {
+            return quantize_weights_in_groups<Element>(w, name, choice);
         } else {
             return quantize_weights_to_blocks<Element>(w, name);
         }
     } else {
-        static_assert(std::is_same_v<Element, qint8>, "pare: weights are quantized to qint8, qint4<group> or a block of ggml");
+        static_assert(std::is_same_v<Element, qint8>,
+                      "pare: weights are quantized to qint8, qint<bits, group>, nf4<group> or a block of ggml");
         return quantize_weights(w, Granularity, name);
     }
 }

@@ -52,8 +52,8 @@ struct weights {
     std::size_t value_bytes;
     const void* scales;
     std::size_t scale_bytes;
-    const unsigned char* zero_points;
-    std::size_t zero_point_count;
+    const void* zero_points;
+    std::size_t zero_point_bytes;
 };
 
 /// y [rows, weights.rows] = x [rows, weights.columns] times the weights.

@@ -23,6 +23,7 @@ template <class Element>
 struct element_storage {
     using type = typename Element::storage;
     using scale = float;
+    using zero_point = std::uint8_t;
     static constexpr const char* name = Element::name;
 
     template <class Structure>
@@ -68,48 +69,79 @@ struct element_storage<float16> : element_storage<float> {
 };
 
 /// Elements in groups, in full: `format` says what code_at(matrix, row, column), scale_at(matrix, row, group) and
-/// offset_at(matrix, row, group) mean.
-template <std::size_t Group, class Scale, qscheme Scheme>
-struct element_storage<qint4<Group, Scale, Scheme>> {
-    static constexpr bool affine = Scheme == qscheme::affine;
+/// offset_at(matrix, row, group) mean. This is what those have in common whose codes lie in the matrix's values.
+template <class Element, class Format>
+struct grouped_storage {
     using type = std::uint8_t;
-    using scale = Scale;
-    using format = group_format<4, Group, Scale, affine ? group_offset::zero_point : group_offset::none>;
-    static constexpr const char* name = qint4<Group, Scale, Scheme>::name;
+    using scale = typename Element::scale;
+    using zero_point = std::conditional_t<Format::offset == group_offset::minimum, scale, std::uint8_t>;
+    using format = Format;
+    static constexpr const char* name = Element::name;
+    /// What codes in the matrix differ by from those of the format: codes of 2 and 3 bits become some of those of 4.
+    static constexpr std::int32_t shift = Format::offset == group_offset::none ? format::middle - (1 << (Element::bits - 1)) : 0;
 
-    static constexpr std::size_t bytes_per_row(std::size_t columns) noexcept { return (columns + 1) / 2; }
+    static constexpr std::size_t bytes_per_row(std::size_t columns) noexcept { return (columns * Element::bits + 7) / 8; }
     static std::size_t values(const full::structure& s) noexcept { return s.rows() * bytes_per_row(s.columns()); }
     static std::size_t scales(const full::structure& s) noexcept { return s.rows() * format::groups(s.columns()); }
-    static std::size_t zero_points(const full::structure& s) noexcept { return affine ? scales(s) : 0; }
+    static std::size_t zero_points(const full::structure& s) noexcept { return format::has_offset ? scales(s) : 0; }
 
+    /// One that lies in two bytes does so only if its bits do not divide 8.
     template <class Matrix>
     static std::int32_t code_at(const Matrix& m, std::size_t row, std::size_t column) noexcept {
-        return m.values[row * bytes_per_row(m.columns()) + column / 2] >> 4 * (column % 2) & 15;
+        const std::size_t bit = column * Element::bits;
+        const std::uint8_t* const bytes = m.values.data() + row * bytes_per_row(m.columns()) + bit / 8;
+        const int word = bit % 8 + Element::bits > 8 ? bytes[0] | bytes[1] << 8 : bytes[0];
+        return (word >> bit % 8 & ((1 << Element::bits) - 1)) + shift;
+    }
+    /// For a code that is zero.
+    template <class Matrix>
+    static void set_code(Matrix& m, std::size_t row, std::size_t column, std::int32_t code) noexcept {
+        const std::size_t bit = column * Element::bits;
+        std::uint8_t* const bytes = m.values.data() + row * bytes_per_row(m.columns()) + bit / 8;
+        const int word = (code - shift) << bit % 8;
+        bytes[0] = static_cast<std::uint8_t>(bytes[0] | word);
+        if (bit % 8 + Element::bits > 8) {
+            bytes[1] = static_cast<std::uint8_t>(bytes[1] | word >> 8);
+        }
     }
     template <class Matrix>
-    static Scale scale_at(const Matrix& m, std::size_t row, std::size_t g) noexcept {
+    static scale scale_at(const Matrix& m, std::size_t row, std::size_t g) noexcept {
         return m.scales[row * format::groups(m.columns()) + g];
     }
     template <class Matrix>
-    static Scale offset_at(const Matrix& m, std::size_t row, std::size_t g) noexcept {
-        if constexpr (affine) {
-            return Scale(m.zero_points[row * format::groups(m.columns()) + g]);
+    static scale offset_at(const Matrix& m, std::size_t row, std::size_t g) noexcept {
+        if constexpr (format::has_offset) {
+            return scale(m.zero_points[row * format::groups(m.columns()) + g]);
         } else {
             return {};
         }
     }
     template <class Matrix>
     static float real(const Matrix& m, std::size_t row, std::size_t i) noexcept {
-        const std::size_t column = i - row * m.columns();
-        return format::real(code_at(m, row, column), scale_at(m, row, column / Group), offset_at(m, row, column / Group));
+        const std::size_t column = i - row * m.columns(), g = column / Element::group;
+        return format::real(code_at(m, row, column), scale_at(m, row, g), offset_at(m, row, g));
     }
 };
+
+template <qscheme Scheme>
+inline constexpr group_offset offset_of = Scheme == qscheme::symmetric ? group_offset::none
+                                          : Scheme == qscheme::affine  ? group_offset::zero_point
+                                                                       : group_offset::minimum;
+
+template <std::size_t Bits, std::size_t Group, class Scale, qscheme Scheme>
+struct element_storage<qint<Bits, Group, Scale, Scheme>>
+    : grouped_storage<qint<Bits, Group, Scale, Scheme>, group_format<Bits == 8 ? 8 : 4, Group, Scale, offset_of<Scheme>>> {};
+
+template <std::size_t Group, class Scale>
+struct element_storage<nf4<Group, Scale>>
+    : grouped_storage<nf4<Group, Scale>, group_format<4, Group, Scale, group_offset::levels>> {};
 
 /// A block of ggml along a row; rows are whole blocks (quantize_weights_to_blocks() makes no others), and scales lie in them.
 template <ggml_block Block>
 struct element_storage<Block> {
     using type = Block;
     using scale = float;
+    using zero_point = std::uint8_t;
     using format = typename Block::format;
     static constexpr const char* name = Block::name;
 
@@ -155,19 +187,21 @@ concept is_real = std::is_same_v<Element, float> || std::is_same_v<Element, bflo
 
 /// A matrix of weights [rows = outputs, columns = inputs] as a model holds it: equal on every machine. `Element` says what a number
 /// is, `Layout` which numbers are stored and where: two independent choices. Stored value i stands for values[i] itself where the
-/// element is float, bfloat16 or float16, for values[i] * scales[its row] where it is qint8, and where it is qint4, for a half of a byte
-/// with the scale of its group, and its zero point if it is affine. Blocks of ggml know themselves what they stand for.
+/// element is float, bfloat16 or float16, and for values[i] * scales[its row] where it is qint8. Where it is qint<...> or nf4, values are
+/// bytes full of codes, and each group has a scale and, if it is affine, a zero point, or a minimum in its place. Blocks of ggml
+/// know themselves what they stand for.
 template <class Element, class Layout>
 struct weight_matrix {
     using element = Element;
     using layout = Layout;
     using storage = typename detail::element_storage<Element>::type;
     using scale = typename detail::element_storage<Element>::scale;
+    using zero_point = typename detail::element_storage<Element>::zero_point;
 
     typename Layout::structure structure;
     aligned_array<storage> values;
     aligned_array<scale> scales;
-    aligned_array<std::uint8_t> zero_points;
+    aligned_array<zero_point> zero_points;
 
     weight_matrix() = default;
     explicit weight_matrix(typename Layout::structure s)
@@ -182,7 +216,8 @@ struct weight_matrix {
     std::size_t columns() const noexcept { return structure.columns(); }
     /// Bytes that a deployed model needs for it.
     std::size_t bytes() const noexcept {
-        return values.size() * sizeof(storage) + scales.size() * sizeof(scale) + zero_points.size() + structure.bytes();
+        return values.size() * sizeof(storage) + scales.size() * sizeof(scale) + zero_points.size() * sizeof(zero_point) +
+               structure.bytes();
     }
 
     /// The real number that stored value i of a row stands for.

@@ -61,6 +61,17 @@ struct ops<isa::avx2> : xsimd_ops<xsimd::fma3<xsimd::avx2>> {
         return f32(_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
     }
 #endif
+    // Of eight numbers each, looked up by three bits; the fourth chooses.
+    struct table16 {
+        __m256 low, high;
+    };
+    PARE_INLINE static table16 load_table(const float* p) noexcept {
+        return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)};
+    }
+    PARE_INLINE static f32 look_up(const table16& table, i32 index) noexcept {
+        return f32(_mm256_blendv_ps(_mm256_permutevar8x32_ps(table.low, index), _mm256_permutevar8x32_ps(table.high, index),
+                                    _mm256_castsi256_ps(_mm256_slli_epi32(index, 28))));
+    }
     PARE_INLINE static i32 round(f32 x) noexcept {
         return i32(_mm256_cvtps_epi32(x));
     }

@@ -87,6 +87,11 @@ struct ops<isa::avx512bw> : xsimd_ops<xsimd::avx512bw> {
     PARE_INLINE static f32 load_halves(const std::uint16_t* p) noexcept {
         return f32(_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))));
     }
+    using table16 = __m512;
+    PARE_INLINE static table16 load_table(const float* p) noexcept { return _mm512_loadu_ps(p); }
+    PARE_INLINE static f32 look_up(table16 table, i32 index) noexcept {
+        return f32(_mm512_maskz_permutexvar_ps(0xffff, index, table));
+    }
     PARE_INLINE static i32 round(f32 x) noexcept { return i32(_mm512_cvtps_epi32(x)); }
     PARE_INLINE static i32 maximum_unsigned(i32 a, i32 b) noexcept { return i32(_mm512_max_epu32(a, b)); }
     PARE_INLINE static i32 multiply_high_rounded(i32 a, i32 b) noexcept {

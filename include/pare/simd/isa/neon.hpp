@@ -42,6 +42,16 @@ struct ops<isa::neon> : xsimd_ops<xsimd::neon64> {
     PARE_INLINE static f32 load_halves(const std::uint16_t* p) noexcept {
         return f32(vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p))));
     }
+    using table16 = uint8x16x4_t;
+    PARE_INLINE static table16 load_table(const float* p) noexcept {
+        return {{vreinterpretq_u8_f32(vld1q_f32(p)), vreinterpretq_u8_f32(vld1q_f32(p + 4)), vreinterpretq_u8_f32(vld1q_f32(p + 8)),
+                 vreinterpretq_u8_f32(vld1q_f32(p + 12))}};
+    }
+    PARE_INLINE static f32 look_up(const table16& table, i32 index) noexcept {  // the four bytes of number i begin at 4 i
+        const uint32x4_t code = vandq_u32(vreinterpretq_u32_s32(index), vdupq_n_u32(15));
+        const uint32x4_t bytes = vmlaq_u32(vdupq_n_u32(0x03020100u), code, vdupq_n_u32(0x04040404u));
+        return f32(vreinterpretq_f32_u8(vqtbl4q_u8(table, vreinterpretq_u8_u32(bytes))));
+    }
     PARE_INLINE static i32 round(f32 x) noexcept { return i32(vcvtnq_s32_f32(x)); }
     PARE_INLINE static i32 maximum_unsigned(i32 a, i32 b) noexcept {
         return i32(vreinterpretq_s32_u32(vmaxq_u32(vreinterpretq_u32_s32(a), vreinterpretq_u32_s32(b))));

@@ -106,6 +106,10 @@ struct ops<isa::scalar> {
     }
     PARE_INLINE static f32 select_greater(i32 a, i32 b, f32 x, f32 y) noexcept { return from_bits(a > b ? bits(x) : bits(y)); }
     PARE_INLINE static f32 to_float(i32 x) noexcept { return static_cast<float>(x); }
+    /// Sixteen floats, in registers where there are vectors, and in each lane the one that the low four bits of `index` name.
+    using table16 = const float*;
+    PARE_INLINE static table16 load_table(const float* p) noexcept { return p; }
+    PARE_INLINE static f32 look_up(table16 table, i32 index) noexcept { return table[index & 15]; }
     PARE_INLINE static i32 bits(f32 x) noexcept { return std::bit_cast<std::int32_t>(x); }
     PARE_INLINE static f32 from_bits(i32 x) noexcept { return std::bit_cast<float>(x); }
     PARE_INLINE static f32 nan_to_zero(f32 x) noexcept { return (bits(x) & 0x7fffffff) > 0x7f800000 ? 0.0f : x; }

@@ -40,6 +40,34 @@ struct ops<isa::sse4_1> : xsimd_ops<xsimd::sse4_1> {
     PARE_INLINE static f32 load_upper_halves(const std::uint16_t* p) noexcept {
         return f32(_mm_castsi128_ps(_mm_slli_epi32(_mm_cvtepu16_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))), 16)));
     }
+    // By bytes: one table for each byte of a float, in which the other bytes of an index find a zero.
+    struct table16 {
+        __m128i bytes[4];
+    };
+    PARE_INLINE static table16 load_table(const float* p) noexcept {
+        std::uint8_t byte[4][16];
+        for (int i = 0; i < 16; ++i) {
+            std::uint8_t number[4];
+            std::memcpy(number, p + i, 4);
+            for (int b = 0; b < 4; ++b) {
+                byte[b][i] = number[b];
+            }
+        }
+        table16 table;
+        for (int b = 0; b < 4; ++b) {
+            table.bytes[b] = _mm_loadu_si128(reinterpret_cast<const __m128i*>(byte[b]));
+        }
+        return table;
+    }
+    PARE_INLINE static f32 look_up(const table16& table, i32 index) noexcept {
+        const __m128i lowest = _mm_setr_epi8(0, 0, 0, 0, 4, 4, 4, 4, 8, 8, 8, 8, 12, 12, 12, 12);
+        const __m128i code = _mm_and_si128(_mm_shuffle_epi8(index, lowest), _mm_set1_epi8(15));
+        const auto byte = [&](int b) {
+            const auto others = static_cast<int>(0x80808080u & ~(0xffu << 8 * b));
+            return _mm_shuffle_epi8(table.bytes[b], _mm_or_si128(code, _mm_set1_epi32(others)));
+        };
+        return f32(_mm_castsi128_ps(_mm_or_si128(_mm_or_si128(byte(0), byte(1)), _mm_or_si128(byte(2), byte(3)))));
+    }
     PARE_INLINE static i32 round(f32 x) noexcept { return i32(_mm_cvtps_epi32(x)); }
     PARE_INLINE static i32 maximum_unsigned(i32 a, i32 b) noexcept { return i32(_mm_max_epu32(a, b)); }
     PARE_INLINE static i32 multiply_high_rounded(i32 a, i32 b) noexcept {
