@@ -47,6 +47,10 @@ TEST_CASE("every storage of weights comes back as it was saved") {
     round_trip(*quantize_dynamic<qint4<32>>(net), *quantize_dynamic<qint4<32>>(other));
     using affine = qint4<16, float16, qscheme::affine>;
     round_trip(*quantize_weights_only<affine>(net), *quantize_weights_only<affine>(other));
+    using minima = qint3<16, float16, qscheme::minimum>;
+    CHECK(round_trip(*quantize_weights_only<minima>(net), *quantize_weights_only<minima>(other)).find("0.weight.minimum")->type ==
+          "F16");
+    round_trip(*quantize_weights_only<nf4<32>>(net), *quantize_weights_only<nf4<32>>(other));
     using block_dense = dense<64, 3, weight_matrix<ggml::q4_0, full>, dynamic_range>;
     block_dense blocks(weight_matrix<ggml::q4_0, full>(3, 64), tensor<float, 3>()), none = blocks;
     blocks.weights.values[5].pairs[3] = 0x5a;

@@ -73,6 +73,30 @@ private:
     aligned_array<std::uint8_t> values_;
 };
 
+namespace detail {
+
+/// The weights as the kernel for this kind of activations takes them: bytes that floats are multiplied by lie in groups, all of a row
+/// with its scale.
+template <class Weights, class Activations>
+const Weights& in_form_for(const Weights& w, const Activations&) noexcept {
+    return w;
+}
+inline weight_matrix<qint<8, 256>, full> in_form_for(const weight_matrix<qint8, full>& w, const as_float&) {
+    using storage = element_storage<qint<8, 256>>;
+    weight_matrix<qint<8, 256>, full> grouped(w.structure);
+    w.structure.for_each([&](std::size_t row, std::size_t column, std::size_t i) {
+        storage::set_code(grouped, row, column, w.values[i] + storage::format::middle);
+    });
+    for (std::size_t i = 0; i < grouped.scales.size(); ++i) {
+        grouped.scales[i] = w.scales[i / storage::format::groups(w.columns())];
+    }
+    return grouped;
+}
+template <class Weights, class Activations>
+using form_for = std::remove_cvref_t<decltype(in_form_for(std::declval<const Weights&>(), std::declval<const Activations&>()))>;
+
+}  // namespace detail
+
 PARE_NAMESPACE_END
 
 #endif

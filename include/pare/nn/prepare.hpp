@@ -45,14 +45,15 @@ struct pack_weights {
 
     template <class Weights, class Activations>
     auto operator()(const member_path&, const Weights& w, Activations a) const {
+        using made = packed<form_for<Weights, Activations>, Isa>;
         constexpr bool known = requires {
-            packed<Weights, Isa>(w);
+            made(in_form_for(w, a));
         };
         static_assert(
             known,
             "pare: prepare() has no kernel for this storage of weights; freeze() the model first if it is still in training");
         if constexpr (known) {
-            return mapped_weights<packed<Weights, Isa>, Activations>{packed<Weights, Isa>(w), a};
+            return mapped_weights<made, Activations>{made(in_form_for(w, a)), a};
         } else {
             return mapped_weights<Weights, Activations>{w, a};
         }
@@ -63,14 +64,15 @@ struct pack_weights {
     }
     template <class Weights, class Activations>
     auto operator()(const member_path&, const Weights& w, Activations a, const kernels::convolution& s) const {
+        using made = packed_convolution<form_for<Weights, Activations>, Isa>;
         constexpr bool known = requires {
-            packed_convolution<Weights, Isa>(w, s);
+            made(in_form_for(w, a), s);
         };
         static_assert(
             known,
             "pare: prepare() has no kernel for this storage of weights; freeze() the model first if it is still in training");
         if constexpr (known) {
-            return mapped_weights<packed_convolution<Weights, Isa>, Activations>{packed_convolution<Weights, Isa>(w, s), a};
+            return mapped_weights<made, Activations>{made(in_form_for(w, a), s), a};
         } else {
             return mapped_weights<Weights, Activations>{w, a};
         }

@@ -21,8 +21,8 @@ inline float scale_of_range(float range, std::int32_t steps) noexcept {
 
 }  // namespace detail
 
-/// What a group of weights is quantized with: its scale, rounded to the type that stores it, and its zero point or minimum. Codes are
-/// those of the element's format.
+/// What a group of weights is quantized with: its scale, rounded to the type that stores it, and its zero point or minimum. Codes
+/// are those of the element's format.
 template <class Element>
 class weight_group {
     using storage = detail::element_storage<Element>;
@@ -33,9 +33,9 @@ public:
     static constexpr std::int32_t most = (1 << Element::bits) - 1;  // steps between the least code and the largest
     static constexpr bool has_levels = format::offset == group_offset::levels;
 
-    /// That which spends all codes on [min, max], which for symmetric codes and levels extends to both sides of zero, for affine ones
-    /// to zero. Symmetric: scale = max |w| / (2^(bits - 1) - 1). Affine: scale = (max - min) / (2^bits - 1), zero point = RNE(-min / scale).
-    /// With minima: the same scale, and min. Levels: scale = max |w|.
+    /// That which spends all codes on [min, max], which for symmetric codes and levels extends to both sides of zero, for affine
+    /// ones to zero. Symmetric: scale = max |w| / (2^(bits - 1) - 1). Affine: scale = (max - min) / (2^bits - 1), zero point =
+    /// RNE(-min / scale). With minima: the same scale, and min. Levels: scale = max |w|.
     static weight_group of_range(float min, float max) noexcept {
         if constexpr (format::offset == group_offset::none || has_levels) {
             const float size = max > -min ? max : -min;
@@ -70,7 +70,8 @@ public:
     /// The code nearest to w; halves to even, but of two levels to the lower one.
     std::int32_t code(float w) const noexcept {
         if constexpr (format::offset == group_offset::none) {
-            return quantize_value(w, inverse_, format::middle, format::middle - Element::largest, format::middle + Element::largest);
+            return quantize_value(w, inverse_, format::middle, format::middle - Element::largest,
+                                  format::middle + Element::largest);
         } else if constexpr (format::offset == group_offset::zero_point) {
             return quantize_value(w, inverse_, static_cast<std::int32_t>(offset_), 0, most);
         } else if constexpr (format::offset == group_offset::minimum) {

@@ -81,8 +81,8 @@ result<weight_matrix<qint8, Layout>> quantize_weights(const weight_matrix<float,
 }
 
 /// w as qint<...> or nf4: each group of inputs has the scale and the zero point or minimum that `choice` gives it, see
-/// quantize/code_choice.hpp and weight_group, and each weight the nearest code. Errors as above, and weights too large for scales or
-/// minima of 16 bits.
+/// quantize/code_choice.hpp and weight_group, and each weight the nearest code. Errors as above, and weights too large for scales
+/// or minima of 16 bits.
 template <class Element, class Choice = round_to_nearest>
 result<weight_matrix<Element, full>> quantize_weights_in_groups(const weight_matrix<float, full>& w,
                                                                 std::string_view name = "weight", const Choice& choice = {}) {
