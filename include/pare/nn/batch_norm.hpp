@@ -38,6 +38,8 @@ struct batch_norm_plan : channels_plan<C> {
 /// y = x * scale[c] + shift[c], by channel: what a batch norm is in inference, where no product before it takes it up.
 template <std::size_t C>
 struct channel_scale {
+    static constexpr bool takes_single_steps = true;
+
     tensor<float, C> scale;
     tensor<float, C> shift;
 
@@ -46,8 +48,8 @@ struct channel_scale {
 
     template <class Context, std::size_t... E>
     void forward(Context& ctx, tensor_view<const float, E...> x, tensor_view<float, E...> y) const noexcept {
-        kernels::call<kernels::apply_operation<kernels::scale_columns>>(ctx, x.size() / scale.size(), scale.size(), x.data(), y.data(),
-                                                                        stage());
+        kernels::call<kernels::apply_operation<kernels::scale_columns>>(ctx, x.size() / scale.size(), scale.size(), x.data(),
+                                                                        y.data(), stage());
     }
 
     std::string describe() const { return "scale and shift"; }

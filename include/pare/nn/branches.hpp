@@ -59,6 +59,7 @@ struct residual_plan {
 template <class Body>
 struct residual {
     static constexpr bool trainable = is_trainable<Body>;
+    static constexpr bool takes_single_steps = pare::takes_single_steps<Body>;
 
     Body body;
 
@@ -68,7 +69,12 @@ struct residual {
 
     template <class Context, std::size_t... X>
     void forward(Context& ctx, tensor_view<const float, X...> x, tensor_view<float, X...> y) const noexcept {
-        forward_layer(body, ctx, x, output_of_body(x, y.data()));
+        forward_from(ctx, x, y, nullptr);
+    }
+    std::size_t state_floats(std::size_t batch) const noexcept { return pare::state_floats(body, batch); }
+    template <class Context, class X, class Y>
+    void forward_from(Context& ctx, const X& x, const Y& y, float* state) const noexcept {
+        pare::forward_from(body, ctx, x, output_of_body(x, y.data()), state);
         kernels::call<detail::add_numbers_operation>(ctx, x.size(), x.data(), y.data());
     }
 
@@ -215,6 +221,7 @@ private:
 template <branch_join Join, class... Layers>
 struct branches {
     static constexpr bool trainable = (is_trainable<Layers> && ...);
+    static constexpr bool takes_single_steps = (pare::takes_single_steps<Layers> && ...);
 
     std::tuple<Layers...> layers;
 
@@ -230,11 +237,19 @@ struct branches {
 
     template <class Context, std::size_t... X, std::size_t... Y>
     void forward(Context& ctx, tensor_view<const float, X...> x, tensor_view<float, Y...> y) const noexcept {
+        forward_from(ctx, x, y, nullptr);
+    }
+    /// Those of the branches in order.
+    std::size_t state_floats(std::size_t batch) const noexcept {
+        return std::apply([&](const auto&... l) { return (std::size_t{0} + ... + pare::state_floats(l, batch)); }, layers);
+    }
+    template <class Context, class X, class Y>
+    void forward_from(Context& ctx, const X& x, const Y& y, float* state) const noexcept {
         Context inner = ctx;
         float* const out = inner.scratch.template take<float>(x.extent(0) * largest_output(sample_shape(x)));
         std::size_t first = 0;
         each(x, [&](auto i, const auto& layer, const auto& shape) {
-            forward_layer(layer, inner, x, batch_of(out, x.extent(0), shape));
+            pare::forward_from(layer, inner, x, batch_of(out, x.extent(0), shape), state);
             put(inner, i == 0, out, last(shape), y, first);
         });
     }

@@ -50,6 +50,7 @@ template <std::size_t In, std::size_t Out, class Weights = weight_matrix<float, 
 struct dense {
     static constexpr const char* kind = "dense";
     static constexpr bool takes_stages = true;
+    static constexpr bool takes_single_steps = true;
     static constexpr bool trainable = requires(Weights & w) { trainable_values(w); };
 
     Weights weights;

@@ -16,18 +16,40 @@ struct input_plan {
     constexpr extents<E...> input_shape() const noexcept { return shape; }
 
     template <std::size_t... N>
-    constexpr extents<E...> output_shape([[maybe_unused]] const extents<N...>& input) const noexcept {
+    constexpr auto output_shape([[maybe_unused]] const extents<N...>& input) const noexcept {
         constexpr std::size_t given = static_size(extents<N...>{}), taken = static_size(extents<E...>{});
         static_assert(given == taken || given == dyn || taken == dyn,
                       "pare: the samples must have as many numbers as input<...> says");
-        PARE_ASSERT(input.size() == shape.size(), "input() of %zu numbers is given %zu", shape.size(), input.size());
-        return shape;
+        if constexpr (is_piece<N...>) {
+            bool same_steps = true;
+            for (std::size_t axis = 1; axis < sizeof...(E); ++axis) {
+                same_steps &= input[axis] == shape[axis];
+            }
+            PARE_ASSERT(same_steps || input.size() == shape.size(), "input() of %zu numbers is given %zu", shape.size(),
+                        input.size());
+            return same_steps ? input : extents<N...>(shape);
+        } else {
+            PARE_ASSERT(input.size() == shape.size(), "input() of %zu numbers is given %zu", shape.size(), input.size());
+            return shape;
+        }
     }
+
+private:
+    /// Whether it may be a sequence of another length, of which steps are as they are here.
+    template <std::size_t... N>
+    static constexpr bool is_piece = [] {
+        constexpr std::size_t here[] = {E...}, there[] = {N...};
+        bool same = sizeof...(N) == sizeof...(E) && there[0] == dyn;
+        for (std::size_t axis = 1; same && axis < sizeof...(E); ++axis) {
+            same = here[axis] == there[axis];
+        }
+        return same;
+    }();
 };
 
 /// Says which shape the samples of a network have, where its first layer takes any: sequential(input<28, 28, 1>(), conv2d<1, 20,
 /// 5>(), ...). Does nothing, costs nothing and has no number: "0.weight" is the next layer's. Images are [height, width, channels],
-/// sequences [steps, channels].
+/// sequences [steps, channels]; a piece of a sequence, of fewer steps, stays one.
 template <std::size_t... E>
 struct input {
     static constexpr bool has_number = false;

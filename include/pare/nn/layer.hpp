@@ -53,7 +53,9 @@ PARE_NAMESPACE_BEGIN
 ///                                                            in training, see nn/fake_range.hpp
 ///     static constexpr bool passes_through = true            y = x in inference: containers leave it out, as does prepare()
 ///     static constexpr bool passes_through_training = true   and in training
-///     static constexpr bool takes_single_steps = true        a step of its output depends on that step of x alone: for streams
+///     static constexpr bool takes_single_steps = true        a step of its output depends on that step of x alone, or on a state:
+///     std::size_t state_floats(batch) const                  for streams; the numbers that it carries from step to step,
+///     void forward_from(context, x, y, state) const          forward() that goes on from them, or from zeros where state is null
 ///     static constexpr bool has_number = false               it does not count in the names of a sequential's members
 ///     using gives = std::uint8_t                             the element of y, where it is not that of x: in prepared static networks
 ///     auto map_layers(f) const                               a container's: the same with f of each layer that it holds
@@ -189,6 +191,15 @@ template <class Layer>
 concept passes_through_training = requires {
     requires Layer::passes_through_training;
 };
+/// Whether a layer computes each step of a sequence from that step alone, or carries what it needs in a state.
+template <class Layer>
+inline constexpr bool takes_single_steps = [] {
+    if constexpr (requires { Layer::takes_single_steps; }) {
+        return bool{Layer::takes_single_steps};
+    } else {
+        return passes_through<Layer>;
+    }
+}();
 template <class Layer>
 inline constexpr bool has_number = [] {
     if constexpr (requires { Layer::has_number; }) {
@@ -300,6 +311,27 @@ struct output_element<Layer, In> {
 template <class Layer, class Context, class X, class Y>
 void forward_layer(const Layer& layer, Context& ctx, const X& x, const Y& y) noexcept {
     detail::forward_on<typename Context::isa, Layer>::forward(layer, ctx, x, y);
+}
+
+/// How many numbers a layer carries from one piece of `batch` sequences to the next.
+template <class Layer>
+std::size_t state_floats(const Layer& layer, std::size_t batch) noexcept {
+    if constexpr (requires { layer.state_floats(batch); }) {
+        return layer.state_floats(batch);
+    } else {
+        return 0;
+    }
+}
+
+/// y = layer(x), from a state that it updates and that `state` is moved behind; or, where it is null, as forward_layer().
+template <class Layer, class Context, class X, class Y>
+void forward_from(const Layer& layer, Context& ctx, const X& x, const Y& y, float*& state) noexcept {
+    if constexpr (requires { layer.forward_from(ctx, x, y, state); }) {
+        layer.forward_from(ctx, x, y, state);
+        state = state == nullptr ? nullptr : state + layer.state_floats(x.extent(0));
+    } else {
+        forward_layer(layer, ctx, x, y);
+    }
 }
 
 template <class Layer>

@@ -17,6 +17,8 @@ PARE_NAMESPACE_BEGIN
 /// A layer with the element-wise layers that followed it, which now happen in its epilogue.
 template <class Layer, class... Fused>
 struct fused {
+    static constexpr bool takes_single_steps = pare::takes_single_steps<Layer>;
+
     Layer layer;
     std::tuple<Fused...> stages;
 

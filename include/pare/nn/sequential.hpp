@@ -64,6 +64,7 @@ struct sequential_plan {
 template <class... Layers>
 struct sequential {
     static constexpr bool trainable = (is_trainable<Layers> && ...);
+    static constexpr bool takes_single_steps = (pare::takes_single_steps<Layers> && ...);
 
     std::tuple<Layers...> layers;
 
@@ -79,10 +80,18 @@ struct sequential {
 
     template <class Context, class T, std::size_t... X, class U, std::size_t... Y>
     void forward(Context& ctx, tensor_view<const T, X...> x, tensor_view<U, Y...> y) const noexcept {
+        forward_from(ctx, x, y, nullptr);
+    }
+    /// For each layer that carries something, that.
+    std::size_t state_floats(std::size_t batch) const noexcept {
+        return std::apply([&](const auto&... l) { return (std::size_t{0} + ... + pare::state_floats(l, batch)); }, layers);
+    }
+    template <class Context, class X, class Y>
+    void forward_from(Context& ctx, const X& x, const Y& y, float* state) const noexcept {
         Context inner = ctx;
         const std::size_t size = x.extent(0) * plan().intermediate_size(sample_shape(x));
         float* const buffer = inner.scratch.template take<float>(size);
-        step<0>(inner, x, y, buffer, inner.scratch.template take<float>(size));
+        step<0>(inner, x, y, state, buffer, inner.scratch.template take<float>(size));
     }
 
     /// For each layer what it saves, then its output, but for the last.
@@ -181,18 +190,18 @@ private:
     }
 
     template <std::size_t I, class Context, class X, class Y>
-    void step(Context& ctx, const X& x, const Y& y, float* buffer, float* other) const noexcept {
+    void step(Context& ctx, const X& x, const Y& y, float* state, float* buffer, float* other) const noexcept {
         const auto& layer = std::get<I>(layers);
         if constexpr (skipped<I>) {
-            step<I + 1>(ctx, behind<I>(x), y, buffer, other);
+            step<I + 1>(ctx, behind<I>(x), y, state, buffer, other);
         } else if constexpr (I + 1 == sizeof...(Layers)) {
-            forward_layer(layer, ctx, x, y);
+            pare::forward_from(layer, ctx, x, y, state);
         } else {
             using element = typename detail::output_element<layer_at<I>, typename X::value_type>::type;
             const auto shape = layer.plan().output_shape(sample_shape(x));
             const auto out = batch_of(reinterpret_cast<element*>(buffer), x.extent(0), shape);
-            forward_layer(layer, ctx, x, out);
-            step<I + 1>(ctx, batch_of(const_cast<const element*>(out.data()), x.extent(0), shape), y, other, buffer);
+            pare::forward_from(layer, ctx, x, out, state);
+            step<I + 1>(ctx, batch_of(const_cast<const element*>(out.data()), x.extent(0), shape), y, state, other, buffer);
         }
     }
 
