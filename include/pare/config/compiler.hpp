@@ -66,6 +66,20 @@ PARE_INLINE float opaque(float x) noexcept {
 #endif
 }
 
+/// The same for double.
+PARE_INLINE double opaque(double x) noexcept {
+#if (defined(__x86_64__) || defined(__i386__)) && !(defined(_MSC_VER) && !defined(__clang__))
+    __asm__("" : "+x"(x));
+    return x;
+#elif defined(__aarch64__) && !(defined(_MSC_VER) && !defined(__clang__))
+    __asm__("" : "+w"(x));
+    return x;
+#else
+    volatile double y = x;
+    return y;
+#endif
+}
+
 PARE_NAMESPACE_END
 
 #endif

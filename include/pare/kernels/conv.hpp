@@ -207,11 +207,10 @@ void pad_image(const convolution& s, const T* x, U fill, U* padded, const Copy& 
 
 /// Quantizes one image by its own range, as quint8 (see quantize_row), into a border of zeros, which are bytes equal to the zero
 /// point.
-template <class Isa, class A>
+template <class Isa, class Dialect = dialect::pare, class A>
 PARE_FLATTEN PARE_NOINLINE quantization quantize_image(const convolution& s, const float* x, A* padded) noexcept {
     const value_range range = range_of<Isa>(x, s.height * s.width * s.channels);
-    quantization q = affine_quantization<quint8>(range.min, range.max);
-    q.zero_point += std::is_same_v<A, std::int8_t> ? -128 : 0;
+    const quantization q = quantization_of<row_quantization::affine, A, Dialect>(range);
     pad_image(s, x, static_cast<A>(q.zero_point), padded,
               [&](const float* from, std::size_t count, A* to) { quantize_values<Isa>(from, count, q, range.bounded, to); });
     return q;

@@ -4,6 +4,7 @@
 #include <pare/core/context.hpp>
 #include <pare/core/tensor.hpp>
 #include <pare/kernels/quantize.hpp>
+#include <pare/types/activations.hpp>
 
 PARE_NAMESPACE_BEGIN
 
@@ -30,10 +31,11 @@ constexpr std::size_t quantized_scratch_bytes(std::size_t batch, std::size_t k) 
     return scratch_bytes_of<A>(rows * k) + scratch_bytes_of<float>(rows) + scratch_bytes_of<std::int32_t>(rows);
 }
 
-/// Quantizes x by rows, some rows at a time, and calls multiply(first row, quantized_rows<A>, scratch that is left) for
-/// each block.
-template <class Isa, class A, row_quantization Kind = row_quantization::affine, class Context, class Multiply>
-void for_each_quantized_block(Context& ctx, const matrix_view<const float>& x, const Multiply& multiply) {
+/// Makes bytes of x with quantize(rows, bytes, scales, zero_points), some rows at a time, and calls multiply(first row,
+/// quantized_rows<A>, scratch that is left) for each block.
+template <class A, class Context, class Quantize, class Multiply>
+void for_each_block_of_bytes(Context& ctx, const matrix_view<const float>& x, const Quantize& quantize_some,
+                             const Multiply& multiply) {
     constexpr std::size_t rows_per_task = 8;
     arena scratch = ctx.scratch;
     const std::size_t block = x.rows < quantized_block_rows ? x.rows : quantized_block_rows;
@@ -45,8 +47,8 @@ void for_each_quantized_block(Context& ctx, const matrix_view<const float>& x, c
         const auto quantize = [&](std::size_t task) {
             const std::size_t row = task * rows_per_task;
             const std::size_t count = rows - row < rows_per_task ? rows - row : rows_per_task;
-            quantize_rows<Isa, Kind>(matrix_view<const float>(x.row(first + row), count, x.columns, x.stride),
-                                     bytes + row * x.columns, scales + row, zero_points + row);
+            quantize_some(matrix_view<const float>(x.row(first + row), count, x.columns, x.stride), bytes + row * x.columns,
+                          scales + row, zero_points + row);
         };
         const std::size_t tasks = (rows + rows_per_task - 1) / rows_per_task;
         if (rows * x.columns < std::size_t{1} << 16) {
@@ -56,6 +58,45 @@ void for_each_quantized_block(Context& ctx, const matrix_view<const float>& x, c
         }
         multiply(first, quantized_rows<A>{bytes, x.columns, scales, zero_points, rows}, scratch);
     }
+}
+
+/// The same, each row by its own range.
+template <class Isa, class A, row_quantization Kind = row_quantization::affine, class Context, class Multiply>
+void for_each_quantized_block(Context& ctx, const matrix_view<const float>& x, const Multiply& multiply) {
+    for_each_block_of_bytes<A>(
+        ctx, x,
+        [](const matrix_view<const float>& rows, A* bytes, float* scales, std::int32_t* zero_points) {
+            quantize_rows<Isa, Kind>(rows, bytes, scales, zero_points);
+        },
+        multiply);
+}
+
+template <class Isa, class A, class Context, class Multiply>
+void for_each_quantized_block(dynamic_range, Context& ctx, const matrix_view<const float>& x, const Multiply& multiply) {
+    for_each_quantized_block<Isa, A>(ctx, x, multiply);
+}
+
+/// All rows by the range that they have together. Reads x once more.
+template <class Isa, class A, class Dialect, class Context, class Multiply>
+void for_each_quantized_block(dynamic_tensor_range<Dialect>, Context& ctx, const matrix_view<const float>& x,
+                              const Multiply& multiply) {
+    static_assert(Dialect::quantizes_in_kernels, "pare: activations are quantized at run time by the rules of pare or PyTorch");
+    value_range all;
+    for (std::size_t r = 0; r < x.rows; ++r) {
+        const value_range row = range_of<Isa>(x.row(r), x.columns);
+        all = {row.min < all.min ? row.min : all.min, row.max > all.max ? row.max : all.max, row.bounded && all.bounded};
+    }
+    const quantization q = quantization_of<row_quantization::affine, A, Dialect>(all);
+    for_each_block_of_bytes<A>(
+        ctx, x,
+        [&](const matrix_view<const float>& rows, A* bytes, float* scales, std::int32_t* zero_points) {
+            for (std::size_t r = 0; r < rows.rows; ++r) {
+                quantize_values<Isa>(rows.row(r), rows.columns, q, all.bounded, bytes + r * rows.columns);
+                scales[r] = q.scale;
+                zero_points[r] = q.zero_point;
+            }
+        },
+        multiply);
 }
 
 }  // namespace kernels

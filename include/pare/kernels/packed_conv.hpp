@@ -195,19 +195,20 @@ public:
     const float* scales() const noexcept { return scales_.data(); }
     const std::int32_t* column_sums() const noexcept { return column_sums_.data(); }
 
-    static constexpr std::size_t scratch_bytes(dynamic_range, const kernels::convolution& s) noexcept {
+    template <dynamic_activations Activations>
+    static constexpr std::size_t scratch_bytes(Activations, const kernels::convolution& s) noexcept {
         return scratch_bytes_of<activation>(image_size(s));
     }
 
-    template <class Executor, class... Stages>
-    void convolve(dynamic_range, Executor& executor, arena scratch, const kernels::convolution& s, const float* x, float* y,
+    template <dynamic_activations Activations, class Executor, class... Stages>
+    void convolve(Activations, Executor& executor, arena scratch, const kernels::convolution& s, const float* x, float* y,
                   Stages... stages) const noexcept {
         activation* const image = scratch.take<activation>(image_size(s));
         kernels::convolution taken = s;
         if (depthwise_) {  // which keeps to the image by itself
             taken.padding_height = taken.padding_width = 0;
         }
-        const quantization q = kernels::quantize_image<Isa>(taken, x, image);
+        const quantization q = kernels::quantize_image<Isa, typename Activations::rules>(taken, x, image);
         const std::int32_t zero_point = q.zero_point;
         const kernels::epilogue<float, kernels::dequantize, Stages...> finish(
             y, s.outputs, {&q.scale, &zero_point, scales_.data(), column_sums_.data(), 0}, stages...);

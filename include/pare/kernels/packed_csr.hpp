@@ -34,7 +34,8 @@ public:
                                                std::size_t columns) noexcept requires std::is_same_v<Element, float> {
         return kernels::spmm_scratch_bytes<Isa, float>(columns);
     }
-    static constexpr std::size_t scratch_bytes(dynamic_range, std::size_t batch, std::size_t,
+    template <dynamic_activations Activations>
+    static constexpr std::size_t scratch_bytes(Activations, std::size_t batch, std::size_t,
                                                std::size_t columns) noexcept requires std::is_same_v<Element, qint8> {
         return kernels::quantized_scratch_bytes<std::uint8_t>(batch, columns) +
                kernels::spmm_scratch_bytes<Isa, std::int32_t>(columns);
@@ -48,11 +49,11 @@ public:
                                   kernels::epilogue<float, Stages...>(y.data, y.stride, stages...));
     }
 
-    template <class Context, class... Stages>
+    template <dynamic_activations Activations, class Context, class... Stages>
     requires std::is_same_v<Element, qint8>
-    void multiply(dynamic_range, Context& ctx, const matrix_view<const float>& x, const matrix_view<float>& y,
+    void multiply(Activations a, Context& ctx, const matrix_view<const float>& x, const matrix_view<float>& y,
                   Stages... stages) const noexcept {
-        kernels::for_each_quantized_block<Isa, std::uint8_t>(ctx, x, [&](std::size_t first, const auto& q, arena scratch) {
+        kernels::for_each_quantized_block<Isa, std::uint8_t>(a, ctx, x, [&](std::size_t first, const auto& q, arena scratch) {
             kernels::spmm<Isa, std::int32_t>(
                 ctx.executor, scratch, q.rows, q.values, q.stride, view(),
                 kernels::epilogue<float, kernels::dequantize, Stages...>(

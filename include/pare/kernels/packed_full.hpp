@@ -76,15 +76,16 @@ public:
     const float* scales() const noexcept { return scales_.data(); }
     const std::int32_t* column_sums() const noexcept { return column_sums_.data(); }
 
-    static constexpr std::size_t scratch_bytes(dynamic_range, std::size_t batch, std::size_t, std::size_t columns) noexcept {
+    template <dynamic_activations Activations>
+    static constexpr std::size_t scratch_bytes(Activations, std::size_t batch, std::size_t, std::size_t columns) noexcept {
         return kernels::quantized_scratch_bytes<activation>(batch, columns);
     }
 
-    template <class Context, class... Stages>
-    void multiply(dynamic_range, Context& ctx, const matrix_view<const float>& x, const matrix_view<float>& y,
+    template <dynamic_activations Activations, class Context, class... Stages>
+    void multiply(Activations a, Context& ctx, const matrix_view<const float>& x, const matrix_view<float>& y,
                   Stages... stages) const noexcept {
         const kernels::packed_int8 w = {values_.data(), column_sums_.data(), rows_, columns_};
-        kernels::for_each_quantized_block<Isa, activation>(ctx, x, [&](std::size_t first, const auto& q, arena) {
+        kernels::for_each_quantized_block<Isa, activation>(a, ctx, x, [&](std::size_t first, const auto& q, arena) {
             kernels::gemm_int8<Isa>(
                 ctx.executor, q.rows, q.values, q.stride, w,
                 kernels::epilogue<float, kernels::dequantize, Stages...>(
@@ -92,11 +93,12 @@ public:
         });
     }
 
-    template <std::size_t Rows, std::size_t Columns, class Context, class... Stages>
-    PARE_FLATTEN void multiply_row(dynamic_range, Context& ctx, const float* x, float* y, Stages... stages) const noexcept {
+    template <std::size_t Rows, std::size_t Columns, dynamic_activations Activations, class Context, class... Stages>
+    PARE_FLATTEN void multiply_row(Activations, Context& ctx, const float* x, float* y, Stages... stages) const noexcept {
         arena scratch = ctx.scratch;
         auto* const bytes = scratch.template take<activation>(Columns);
-        const quantization q = kernels::quantize_row<Isa, kernels::row_quantization::affine>(x, Columns, bytes);
+        const quantization q =
+            kernels::quantize_row<Isa, kernels::row_quantization::affine, typename Activations::rules>(x, Columns, bytes);
         kernels::gemm_int8_row<Isa, Rows, Columns>(
             bytes, kernels::packed_int8{values_.data(), column_sums_.data(), Rows, Columns},
             kernels::epilogue<float, kernels::dequantize, Stages...>(

@@ -8,6 +8,7 @@
 
 #include <pare/core/tensor.hpp>
 #include <pare/simd/isa.hpp>
+#include <pare/types/dialect.hpp>
 #include <pare/types/quantization.hpp>
 
 PARE_NAMESPACE_BEGIN
@@ -124,12 +125,17 @@ PARE_INLINE void quantize_values(const float* x, std::size_t n, quantization q, 
 /// How a row becomes bytes by its own range: as quint8, or as symmetric qint8, whose zero point is 0.
 enum class row_quantization { affine, symmetric };
 
-template <row_quantization Kind, class A>
+template <row_quantization Kind, class A, class Dialect = dialect::pare>
 PARE_INLINE quantization quantization_of(const value_range& r) noexcept {
     if constexpr (Kind == row_quantization::symmetric) {
         return symmetric_quantization<qint8>(r.max > -r.min ? r.max : -r.min);
     } else {
-        quantization q = affine_quantization<quint8>(r.min, r.max);
+        quantization q;
+        if constexpr (requires { Dialect::template dynamic<quint8>(r.min, r.max); }) {
+            q = Dialect::template dynamic<quint8>(r.min, r.max);
+        } else {
+            q = Dialect::template affine<quint8>(r.min, r.max);
+        }
         q.zero_point += std::is_same_v<A, std::int8_t> ? -128 : 0;
         return q;
     }
@@ -137,10 +143,10 @@ PARE_INLINE quantization quantization_of(const value_range& r) noexcept {
 
 /// Quantizes a row of n numbers by its own range. Affine integers in std::int8_t are shifted by -128, and their zero point with
 /// them, which changes no real number: the kind of integer is the instruction set's choice.
-template <class Isa, row_quantization Kind, class A>
+template <class Isa, row_quantization Kind, class Dialect = dialect::pare, class A>
 PARE_INLINE quantization quantize_row(const float* x, std::size_t n, A* out) noexcept {
     const value_range range = range_of<Isa>(x, n);
-    const quantization q = quantization_of<Kind, A>(range);
+    const quantization q = quantization_of<Kind, A, Dialect>(range);
     quantize_values<Isa>(x, n, q, range.bounded, out);
     return q;
 }

@@ -99,7 +99,7 @@ auto quantize_model(const Model& model, Selection selection, const Choice& choic
 /// model stays sparse. Takes a model or a result of one; layers that the selection does not take (only<...>, except<...>) stay as
 /// they are. Errors: weights or biases that are NaN or infinite.
 template <class Element, granularity Granularity = granularity::per_channel, class Model, class Selection = every_layer>
-auto quantize_dynamic(const Model& model, Selection selection = {}) {
+requires(!numeric_dialect<Element>) auto quantize_dynamic(const Model& model, Selection selection = {}) {
     static_assert(detail::multiplies_bytes<Element>,
                   "pare: quantize_dynamic() makes weights that bytes are multiplied by, which the levels of nf4 are not: use "
                   "quantize_weights_only()");
@@ -109,6 +109,16 @@ auto quantize_dynamic(const Model& model, Selection selection = {}) {
 template <granularity Granularity = granularity::per_channel, class Model, class Selection = every_layer>
 auto quantize_dynamic(const Model& model, Selection selection = {}) {
     return quantize_dynamic<qint8, Granularity>(model, selection);
+}
+
+/// The same by the rules of a dialect, with one scale for all weights of a layer (or one per channel) and one range for all
+/// activations on their way into a layer: quantize_dynamic<dialect::torch>(model) has the numbers of
+/// torch.ops.quantized.linear_dynamic, and dialect::torch_reduced those of torch.ao.nn.quantized.dynamic.Linear, which leaves out
+/// half of the activations' integers.
+template <numeric_dialect Dialect, granularity Granularity = granularity::per_tensor, class Model, class Selection = every_layer>
+auto quantize_dynamic(const Model& model, Selection selection = {}) {
+    return detail::quantize_model<qint8, Granularity, dynamic_tensor_range<Dialect>>(model, selection,
+                                                                                     dialect_of_weights<Dialect>{});
 }
 
 PARE_NAMESPACE_END

@@ -53,8 +53,8 @@ void set_group(weight_matrix<Element, full>& w, std::size_t index, const weight_
 
 }  // namespace detail
 
-/// w as qint8 and the same layout, symmetric, by the rules of a dialect: pare's is the narrow range [-127, 127], scale = max |w| / 127
-/// of each row, or of the whole matrix; q = RNE(w * (1 / scale)). `name` is what errors call the weights. Errors: a weight that
+/// w as qint8 and the same layout, symmetric, by the rules of a dialect: pare's is the narrow range [-127, 127], scale = max |w| /
+/// 127 of each row, or of the whole matrix; q = RNE(w * (1 / scale)). `name` is what errors call the weights. Errors: a weight that
 /// is NaN, infinite or larger than 2^62.
 template <numeric_dialect Dialect = dialect::pare, class Layout>
 result<weight_matrix<qint8, Layout>> quantize_weights(const weight_matrix<float, Layout>& w, granularity g,
@@ -151,7 +151,8 @@ concept has_codes = in_groups<Element> && !ggml_block<Element>;
 /// w with the given element, by the function above that makes it.
 template <class Element, granularity Granularity, class Choice, class Layout>
 auto quantize_weights_to(const weight_matrix<float, Layout>& w, std::string_view name, [[maybe_unused]] const Choice& choice) {
-    static_assert(has_codes<Element> || std::is_same_v<Choice, round_to_nearest>,
+    static_assert(has_codes<Element> || std::is_same_v<Choice, round_to_nearest> ||
+                      (std::is_same_v<Element, qint8> && numeric_dialect<Choice>),
                   "pare: how codes are chosen can be said for qint<bits, group> and nf4<group> weights alone");
     if constexpr (in_groups<Element>) {
         static_assert(std::is_same_v<Layout, full>,
@@ -164,7 +165,7 @@ auto quantize_weights_to(const weight_matrix<float, Layout>& w, std::string_view
     } else {
         static_assert(std::is_same_v<Element, qint8>,
                       "pare: weights are quantized to qint8, qint<bits, group>, nf4<group> or a block of ggml");
-        return quantize_weights(w, Granularity, name);
+        return quantize_weights<std::conditional_t<numeric_dialect<Choice>, Choice, dialect::pare>>(w, Granularity, name);
     }
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 
+#include <pare/types/dialect.hpp>
 #include <pare/types/quantization.hpp>
 
 PARE_NAMESPACE_BEGIN
@@ -18,8 +19,21 @@ struct as_float {
 /// Quantized to bytes on the way in, each row (sample) with the range that it has at that moment: to quint8 where weights are
 /// qint8, to symmetric qint8 where they are qint4.
 struct dynamic_range {
+    using rules = dialect::pare;
     static constexpr const char* note = ", activations quantized per row";
 };
+
+/// Quantized to quint8 on the way in, all rows of a batch with the range that they have together at that moment, by the rules of a
+/// dialect; each image of a convolution by itself. What a sample gives depends on those beside it. For qint8 weights.
+template <class Dialect = dialect::pare>
+struct dynamic_tensor_range {
+    using rules = Dialect;
+    static constexpr const char* note = ", activations quantized per tensor";
+};
+
+/// The kinds whose range is taken when it is needed.
+template <class T>
+concept dynamic_activations = numeric_dialect<typename T::rules>;
 
 /// Quantized to quint8 on the way in, always with the same range, which calibration or training has found: x = (q - zero_point) *
 /// scale, q from 0 to `largest`, which is less than 255 where training has spent fewer bits.

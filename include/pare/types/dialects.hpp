@@ -1,129 +1,15 @@
 #ifndef PARE_TYPES_DIALECTS_HPP
 #define PARE_TYPES_DIALECTS_HPP
 
-#include <concepts>
-#include <cstdint>
-
-#include <pare/types/qint.hpp>
-#include <pare/types/quantization.hpp>
+#include <pare/types/dialect.hpp>
 
 PARE_NAMESPACE_BEGIN
 
-/// The arithmetic of quantization in one system: systems agree on what a scale and a zero point are, and disagree on how they come
-/// about and which way a number is rounded. For an integer type Q,
-///
-///     quantization affine<Q>(float min, float max)       of numbers from min to max, extended to contain zero
-///     quantization symmetric<Q>(float magnitude)         of numbers from -magnitude to magnitude
-///     std::int32_t symmetric_smallest<Q>                 the least integer that symmetric weights use
-///     std::int32_t quantize(float x, quantization q, std::int32_t smallest, std::int32_t largest)
-///     std::int32_t quantize_weight(...)                  the same for weights
-///
-/// NaN becomes the zero point and infinities saturate in all of them; ranges are at most +-2^62, and scales are positive and
-/// finite. `quantizes_in_kernels` where quantize() is what kernels::quantize_values computes.
-template <class T>
-concept numeric_dialect = requires(float x, quantization q, std::int32_t n) {
-    { T::template affine<quint8>(x, x) } -> std::same_as<quantization>;
-    { T::template symmetric<qint8>(x) } -> std::same_as<quantization>;
-    { T::template symmetric_smallest<qint8> } -> std::convertible_to<std::int32_t>;
-    { T::quantizes_in_kernels } -> std::convertible_to<bool>;
-    { T::quantize(x, q, n, n) } -> std::same_as<std::int32_t>;
-    { T::quantize_weight(x, q, n, n) } -> std::same_as<std::int32_t>;
-};
-
-/// One whose products are integers on their way from layer to layer, too:
-///
-///     multiplier multiplier_of(float input_scale, float weight_scale, float output_scale)
-///     std::int32_t requantize(std::int32_t sum, multiplier m, zero_point, smallest, largest)
-template <class T>
-concept requantizing_dialect = numeric_dialect<T> && requires(float x, typename T::multiplier m, std::int32_t n) {
-    { T::multiplier_of(x, x, x) } -> std::same_as<typename T::multiplier>;
-    { T::requantize(n, m, n, n, n) } -> std::same_as<std::int32_t>;
-};
-
-namespace detail {
-
-enum class ties { to_even, away_from_zero };
-
-/// clamp(round(scaled) + zero_point) to [smallest, largest], for integers of up to 32 bits. NaN gives the zero point.
-template <ties Ties>
-inline std::int32_t nearest_integer(float scaled, std::int32_t zero_point, std::int32_t smallest, std::int32_t largest) noexcept {
-    if (is_nan(scaled)) {
-        return zero_point;
-    }
-    constexpr float beyond = 0x1p33f;  // all ranges, wherever the zero point is
-    scaled = scaled < -beyond ? -beyond : scaled > beyond ? beyond : scaled;
-    auto whole = static_cast<std::int64_t>(scaled);
-    const float rest = scaled - static_cast<float>(whole);  // exact
-    const float size = rest < 0.0f ? -rest : rest;
-    if (size > 0.5f || (size == 0.5f && (Ties == ties::away_from_zero || whole % 2 != 0))) {
-        whole += scaled < 0.0f ? -1 : 1;
-    }
-    whole += zero_point;
-    return static_cast<std::int32_t>(whole < smallest ? smallest : whole > largest ? largest : whole);
-}
-
-struct float_range {
-    float min;
-    float max;
-};
-/// A range extended to contain zero, and of a size that can be divided.
-inline float_range range_around_zero(float min, float max) noexcept {
-    return {min < -largest_range ? -largest_range
-            : min < 0.0f         ? min
-                                 : 0.0f,
-            max > largest_range ? largest_range
-            : max > 0.0f        ? max
-                                : 0.0f};
-}
-
-/// m = input_scale * weight_scale / output_scale, y = clamp(RNE(float(sum) * m) + zero_point): kernels::requantize.
-struct requantize_in_float {
-    using multiplier = float;
-    static multiplier multiplier_of(float input_scale, float weight_scale, float output_scale) noexcept {
-        return exact_divide(exact_multiply(input_scale, weight_scale), output_scale);
-    }
-    static std::int32_t requantize(std::int32_t sum, multiplier m, std::int32_t zero_point, std::int32_t smallest,
-                                   std::int32_t largest) noexcept {
-        return quantize_value(static_cast<float>(sum), m, zero_point, smallest, largest);
-    }
-};
-
-/// How many steps lie between the least and the greatest integer.
-template <class Q>
-inline constexpr auto steps = static_cast<float>(std::int64_t{Q::largest} - Q::smallest);
-
-}  // namespace detail
+/// Whether PyTorch's scales leave out half of the integers (reduce_range: [0, 127] and [-64, 63]), as CPUs without an exact dot
+/// product want it there. Of activations: in its configurations, weights have all integers either way.
+enum class torch_range { full, reduced };
 
 namespace dialect {
-
-/// This library's own: scales by affine_quantization() and symmetric_quantization(), numbers times the reciprocal of the scale,
-/// halves to even, weights narrow.
-struct pare : detail::requantize_in_float {
-    static constexpr const char* name = "pare";
-    static constexpr bool quantizes_in_kernels = true;
-    template <class Q>
-    static constexpr std::int32_t symmetric_smallest = -Q::largest;
-
-    template <class Q>
-    static quantization affine(float min, float max) noexcept {
-        return affine_quantization<Q>(min, max);
-    }
-    template <class Q>
-    static quantization symmetric(float magnitude) noexcept {
-        return symmetric_quantization<Q>(magnitude);
-    }
-    static std::int32_t quantize(float x, quantization q, std::int32_t smallest, std::int32_t largest) noexcept {
-        return detail::nearest_integer<detail::ties::to_even>(exact_multiply(x, exact_divide(1.0f, q.scale)), q.zero_point,
-                                                              smallest, largest);
-    }
-    static std::int32_t quantize_weight(float w, quantization q, std::int32_t smallest, std::int32_t largest) noexcept {
-        return quantize_value(w, exact_divide(1.0f, q.scale), q.zero_point, smallest, largest);
-    }
-};
-
-/// Whether PyTorch's scales leave out half of the integers (reduce_range: [0, 127] and [-64, 63]), as CPUs without an exact dot
-/// product want it there.
-enum class torch_range { full, reduced };
 
 /// PyTorch. Scales of its observers: affine: s = max((max - min) / (qmax - qmin), 2^-23), z = clamp(qmin - RNE(min / s));
 /// symmetric: s = max(max |x| / ((qmax - qmin) / 2), 2^-23), z = 0 or, unsigned, 128, and all integers. Numbers times the
@@ -146,6 +32,29 @@ struct torch_with : pare {
         const std::int64_t zero_point = std::int64_t{smallest<Q>} - detail::nearest_integer<detail::ties::to_even>(
                                                                         exact_divide(r.min, scale), 0, -2147483647 - 1, 2147483647);
         return {scale, static_cast<std::int32_t>(zero_point > largest<Q> ? largest<Q> : zero_point)};
+    }
+    /// What dynamic layers of PyTorch do with a range: in double, scales of at least 6.1e-5, and the zero point from the end of the
+    /// range that is nearer to zero.
+    template <class Q>
+    static quantization dynamic(float min, float max) noexcept {
+        const auto r = detail::range_around_zero(min, max);
+        auto low = static_cast<double>(r.min), high = static_cast<double>(r.max);
+        constexpr double first = smallest<Q>, last = largest<Q>, least = static_cast<double>(6.1e-5f);
+        double scale = opaque(opaque(high - low) / (last - first));
+        if (scale < 1e-38) {
+            scale = 0.1;
+        } else if (scale < least) {
+            const auto stretched = [](float x, float by) { return static_cast<double>(exact_multiply(x, by)); };
+            const float by = exact_divide(6.1e-5f, static_cast<float>(scale));
+            high = r.min == 0.0f ? least * (last - first) : r.max == 0.0f ? 0.0 : stretched(r.max, by);
+            low = r.max == 0.0f ? -least * (last - first) : r.min == 0.0f ? 0.0 : stretched(r.min, by);
+            scale = least;
+        }
+        const auto size = [](double x) { return x < 0.0 ? -x : x; };
+        const double below = opaque(opaque(low) / opaque(scale)), above = opaque(opaque(high) / opaque(scale));
+        const double zero_point = size(first) - size(below) < size(last) - size(above) ? first - below : last - above;
+        return {static_cast<float>(scale),
+                detail::nearest_integer<detail::ties::to_even>(static_cast<float>(zero_point), 0, smallest<Q>, largest<Q>)};
     }
     template <class Q>
     static quantization symmetric(float magnitude) noexcept {
@@ -227,8 +136,8 @@ struct tflite_with {
                                                                      smallest, largest);
     }
     static multiplier multiplier_of(float input_scale, float weight_scale, float output_scale) noexcept {
-        return nearest_fixed_multiplier(static_cast<double>(input_scale) * static_cast<double>(weight_scale) /
-                                        static_cast<double>(output_scale));
+        const double product = opaque(static_cast<double>(input_scale) * static_cast<double>(weight_scale));
+        return nearest_fixed_multiplier(opaque(product / opaque(static_cast<double>(output_scale))));
     }
     static std::int32_t requantize(std::int32_t sum, multiplier m, std::int32_t zero_point, std::int32_t smallest,
                                    std::int32_t largest) noexcept {
@@ -266,6 +175,23 @@ struct ggml {
 };
 
 }  // namespace dialect
+
+namespace detail {
+
+template <class Dialect>
+struct weight_rules {
+    using type = Dialect;
+};
+template <torch_range Range>
+struct weight_rules<dialect::torch_with<Range>> {
+    using type = dialect::torch;
+};
+
+}  // namespace detail
+
+/// The dialect by which weights are quantized where activations are by this one.
+template <numeric_dialect Dialect>
+using dialect_of_weights = typename detail::weight_rules<Dialect>::type;
 
 PARE_NAMESPACE_END
 
