@@ -51,6 +51,7 @@ PARE_INLINE vector<Isa> gated(vector<Isa> x, vector<Isa> gate) noexcept {
 /// min(max(x, 0), 6).
 struct relu6_function {
     static constexpr const char* name = "relu6";
+    static constexpr float low = 0.0f, high = 6.0f;
 
     template <class Isa>
     PARE_INLINE static auto value(detail::vector<Isa> x) noexcept {

@@ -271,6 +271,7 @@ struct scale_columns {
 ///     auto value<Isa>(x) const        f(x), for a vector of an instruction set
 ///     auto slope<Isa>(x, y) const     f'(x), where y = f(x)
 ///     static constexpr const char* name
+///     static constexpr float low, high  where it does no more than to bound numbers: by which
 ///
 /// and computes the same bits on every instruction set.
 template <class Function>
@@ -291,6 +292,7 @@ struct map_values {
 /// max(x, 0); NaN stays NaN.
 struct relu_function {
     static constexpr const char* name = "relu";
+    static constexpr float low = 0.0f, high = largest_range;
 
     template <class Isa>
     PARE_INLINE static auto value(typename simd::ops<Isa>::f32 x) noexcept {

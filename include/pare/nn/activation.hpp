@@ -3,6 +3,7 @@
 
 #include <pare/kernels/elementwise.hpp>
 #include <pare/kernels/epilogue.hpp>
+#include <pare/nn/byte_layers.hpp>
 #include <pare/nn/layer.hpp>
 
 PARE_NAMESPACE_BEGIN
@@ -11,6 +12,9 @@ PARE_NAMESPACE_BEGIN
 template <class Function>
 struct activation {
     static constexpr bool takes_single_steps = true;
+    static constexpr bool has_byte_form = true;
+    /// It does no more than to bound bytes.
+    static constexpr bool clamps = requires { Function::low; };
 
     Function function;
 
@@ -40,6 +44,19 @@ struct activation {
             ctx.executor, y.size(), dx.data(),
             [f = function](auto in, auto out, auto g) { return g * f.template slope<isa>(in, out); }, x.data(), y.data(),
             dy.data());
+    }
+
+    /// A table, but where bytes are only bounded.
+    template <class Lower>
+    auto on_bytes(const static_range& x, const static_range& y, const Lower&) const noexcept {
+        const kernels::byte_output to = detail::output_of(y);
+        if constexpr (clamps) {
+            return detail::byte_map<kernels::requantize_bytes>{{x.input, to.between(Function::low, Function::high)},
+                                                               Function::name};
+        } else {
+            return detail::byte_map<kernels::byte_table>{kernels::make_table<std::uint8_t, std::uint8_t>(function, x.input, to),
+                                                         Function::name};
+        }
     }
 
     static std::string describe() { return Function::name; }

@@ -6,6 +6,8 @@
 #include <pare/core/fixed_string.hpp>
 #include <pare/kernels/elementwise.hpp>
 #include <pare/kernels/operation.hpp>
+#include <pare/nn/byte_layers.hpp>
+#include <pare/nn/quantized_values.hpp>
 #include <pare/nn/sequential.hpp>
 
 PARE_NAMESPACE_BEGIN
@@ -23,12 +25,53 @@ struct add_numbers_operation {
 };
 
 /// Columns [first, first + columns) of rows that are `width` long, to rows of their own, or back.
-inline void copy_columns(std::size_t rows, std::size_t columns, const float* from, std::size_t from_width, float* to,
-                         std::size_t to_width) noexcept {
+template <class T>
+void copy_columns(std::size_t rows, std::size_t columns, const T* from, std::size_t from_width, T* to,
+                  std::size_t to_width) noexcept {
     for (std::size_t r = 0; r < rows; ++r) {
         std::copy_n(from + r * from_width, columns, to + r * to_width);
     }
 }
+
+/// y = x + layer(x), or first(x) + second(x), in bytes: Plan is that of the container that it stands for.
+template <class Plan, class... Layers>
+struct byte_sum {
+    Plan shapes;
+    std::tuple<Layers...> layers;
+    kernels::add_bytes sum;
+    const char* name;
+
+    constexpr auto plan() const { return Plan{shapes}; }
+
+    template <class Context, std::size_t... X, std::size_t... Y>
+    void forward(Context& ctx, tensor_view<const std::uint8_t, X...> x, tensor_view<std::uint8_t, Y...> y) const noexcept {
+        constexpr std::size_t last = sizeof...(Layers) - 1;
+        Context inner = ctx;
+        const auto run = [&](const auto& layer, std::uint8_t* out) {
+            forward_layer(layer, inner, x, batch_of(out, x.extent(0), layer.plan().output_shape(sample_shape(x))));
+        };
+        const std::uint8_t* first = x.data();
+        if constexpr (last == 1) {
+            auto* const out = inner.scratch.template take<std::uint8_t>(y.size());
+            run(std::get<0>(layers), out);
+            first = out;
+        }
+        run(std::get<last>(layers), y.data());
+        using operation = kernels::bytes_operation<kernels::add_bytes, std::uint8_t, std::uint8_t, std::uint8_t>;
+        kernels::call<operation>(ctx, sum, y.size(), y.data(), first, static_cast<const std::uint8_t*>(y.data()));
+    }
+
+    template <class Self, class F>
+    static void members(Self& self, F&& f) {
+        std::apply([&](auto&... l) { (for_each_member(l, f), ...); }, self.layers);
+    }
+
+    std::string describe() const {
+        std::string text;
+        std::apply([&](const auto&... l) { ((text += (text.empty() ? "" : "; ") + describe_layer(l)), ...); }, layers);
+        return sentence(name, " (", text, "), bytes to bytes");
+    }
+};
 
 }  // namespace detail
 
@@ -58,6 +101,7 @@ struct residual_plan {
 /// y = x + body(x). He, Zhang, Ren, Sun 2016. Its members are called "body.<name>".
 template <class Body>
 struct residual {
+    static constexpr bool has_byte_form = true;
     static constexpr bool trainable = is_trainable<Body>;
     static constexpr bool takes_single_steps = pare::takes_single_steps<Body>;
 
@@ -129,6 +173,16 @@ struct residual {
     template <class F>
     auto map_layers(F&& f) const {
         return pare::residual<decltype(f(body))>(f(body));
+    }
+
+    /// Where the body ends in quantized_values.
+    template <class Lower>
+    auto on_bytes(const static_range& x, const static_range& y, const Lower& lower) const requires detail::ends_quantized<Body> {
+        const static_range& end = detail::last_range(body);
+        auto lowered = lower(body, x, end);
+        using plan_type = residual_plan<decltype(lowered.plan())>;
+        return detail::byte_sum<plan_type, decltype(lowered)>{
+            {lowered.plan()}, {std::move(lowered)}, {x.input, end.input, detail::output_of(y)}, "residual"};
     }
 
     std::string describe() const { return "residual (" + describe_layer(body) + ")"; }
@@ -220,6 +274,7 @@ private:
 /// Layers that see the same x: see concat and parallel. Members are called "0.<name>", "1.<name>", as in torch.nn.ModuleList.
 template <branch_join Join, class... Layers>
 struct branches {
+    static constexpr bool has_byte_form = Join == branch_join::concatenate || sizeof...(Layers) == 2;
     static constexpr bool trainable = (is_trainable<Layers> && ...);
     static constexpr bool takes_single_steps = (pare::takes_single_steps<Layers> && ...);
 
@@ -235,8 +290,8 @@ struct branches {
         return std::apply([](const auto&... l) { return branches_plan<Join, decltype(l.plan())...>{{l.plan()...}}; }, layers);
     }
 
-    template <class Context, std::size_t... X, std::size_t... Y>
-    void forward(Context& ctx, tensor_view<const float, X...> x, tensor_view<float, Y...> y) const noexcept {
+    template <class Context, class T, std::size_t... X, class U, std::size_t... Y>
+    void forward(Context& ctx, tensor_view<const T, X...> x, tensor_view<U, Y...> y) const noexcept {
         forward_from(ctx, x, y, nullptr);
     }
     /// Those of the branches in order.
@@ -246,7 +301,8 @@ struct branches {
     template <class Context, class X, class Y>
     void forward_from(Context& ctx, const X& x, const Y& y, float* state) const noexcept {
         Context inner = ctx;
-        float* const out = inner.scratch.template take<float>(x.extent(0) * largest_output(sample_shape(x)));
+        using element = typename Y::value_type;
+        element* const out = inner.scratch.template take<element>(x.extent(0) * largest_output(sample_shape(x)));
         std::size_t first = 0;
         each(x, [&](auto i, const auto& layer, const auto& shape) {
             pare::forward_from(layer, inner, x, batch_of(out, x.extent(0), shape), state);
@@ -350,6 +406,22 @@ struct branches {
         return std::apply([&](const auto&... l) { return pare::branches<Join, decltype(f(l))...>(f(l)...); }, layers);
     }
 
+    /// Side by side, or the sum of two that end in quantized_values.
+    template <class Lower>
+    auto on_bytes(const static_range& x, const static_range& y, const Lower& lower) const
+        requires(Join == branch_join::concatenate || (sizeof...(Layers) == 2 && (detail::ends_quantized<Layers> && ...))) {
+        if constexpr (Join == branch_join::concatenate) {
+            return map_layers([&](const auto& layer) { return lower(layer, x, y); });
+        } else {
+            const static_range &first = detail::last_range(std::get<0>(layers)), &second = detail::last_range(std::get<1>(layers));
+            auto a = lower(std::get<0>(layers), x, first);
+            auto b = lower(std::get<1>(layers), x, second);
+            using plan_type = branches_plan<Join, decltype(a.plan()), decltype(b.plan())>;
+            return detail::byte_sum<plan_type, decltype(a), decltype(b)>{
+                {{a.plan(), b.plan()}}, {std::move(a), std::move(b)}, {first.input, second.input, detail::output_of(y)}, "sum of"};
+        }
+    }
+
     std::string describe() const {
         std::string text;
         std::apply([&](const auto&... l) { ((text += (text.empty() ? "" : "; ") + describe_layer(l)), ...); }, layers);
@@ -379,8 +451,8 @@ private:
     }
 
     /// The output of a branch to where it belongs in y.
-    template <class Context, class Y>
-    static void put(Context& ctx, bool is_first, const float* out, std::size_t columns, const Y& y, std::size_t& first) {
+    template <class Context, class T, class Y>
+    static void put(Context& ctx, bool is_first, const T* out, std::size_t columns, const Y& y, std::size_t& first) {
         if constexpr (Join == branch_join::concatenate) {
             const std::size_t width = y.extent(Y::extents_type::rank - 1);
             detail::copy_columns(y.size() / width, columns, out, columns, y.data() + first, width);
@@ -392,6 +464,13 @@ private:
         }
     }
 };
+
+namespace detail {
+
+template <branch_join Join, class First, class... Rest, class In>
+struct output_element<branches<Join, First, Rest...>, In> : output_element<First, In> {};
+
+}  // namespace detail
 
 /// y = the outputs of all branches side by side along the last extent, the channels. torch.cat of them.
 template <class... Layers>

@@ -55,6 +55,7 @@ struct input {
     static constexpr bool has_number = false;
     static constexpr bool passes_through = true;
     static constexpr bool passes_through_training = true;
+    static constexpr bool keeps_bytes = true;
 
     extents<E...> shape;
 

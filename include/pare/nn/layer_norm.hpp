@@ -4,6 +4,8 @@
 #include <algorithm>
 
 #include <pare/kernels/layer_norm.hpp>
+#include <pare/kernels/quantized_rows.hpp>
+#include <pare/nn/byte_layers.hpp>
 #include <pare/nn/layer.hpp>
 
 PARE_NAMESPACE_BEGIN
@@ -13,6 +15,7 @@ PARE_NAMESPACE_BEGIN
 template <std::size_t N>
 struct layer_norm {
     static constexpr bool takes_single_steps = true;
+    static constexpr bool has_byte_form = true;
 
     tensor<float, N> weight;
     tensor<float, N> bias;
@@ -38,6 +41,18 @@ struct layer_norm {
     template <class Context, class X, class Y>
     void forward(Context& ctx, const X& x, const Y& y) const noexcept {
         kernels::call<kernels::layer_norm_rows::operation>(ctx, rows_of(x), x.size() / weight.size(), x.data(), y.data());
+    }
+
+    /// The same of bytes.
+    template <class Context, class X, class Y>
+    void forward(Context& ctx, const X& x, const Y& y, const quantization& from, const kernels::byte_output& to) const noexcept {
+        using operation = kernels::byte_rows_operation<kernels::layer_norm_bytes, std::uint8_t, std::uint8_t>;
+        kernels::call<operation>(ctx, kernels::layer_norm_bytes{weight.data(), bias.data(), epsilon, from.scale, to},
+                                 x.size() / weight.size(), weight.size(), y.data(), x.data());
+    }
+    template <class Lower>
+    auto on_bytes(const static_range& x, const static_range& y, const Lower&) const {
+        return detail::byte_form<layer_norm>{*this, x.input, detail::output_of(y)};
     }
 
     template <class Context, class X, class Y, class Dx>

@@ -1,8 +1,9 @@
 #ifndef PARE_NN_POOL_HPP
 #define PARE_NN_POOL_HPP
 
-#include <pare/kernels/pool.hpp>
+#include <pare/kernels/quantized_pool.hpp>
 #include <pare/kernels/slices.hpp>
+#include <pare/nn/byte_layers.hpp>
 #include <pare/nn/window.hpp>
 
 PARE_NAMESPACE_BEGIN
@@ -38,6 +39,9 @@ struct pool_plan {
 /// See max_pool2d, average_pool2d and their 1-D forms.
 template <pool_kind Kind, std::size_t Rank, size2d Kernel, pool_options Options>
 struct pool_layer {
+    static constexpr bool keeps_bytes = Kind == pool_kind::max;
+    static constexpr bool has_byte_form = true;
+
     static constexpr window window_of(size2d kernel, const pool_options& o) noexcept {
         const auto stride = [](std::size_t given, std::size_t size) { return given == 0 ? size : given; };
         return {Rank == 1 ? size2d(1, kernel.width) : kernel,
@@ -80,6 +84,25 @@ struct pool_layer {
                 kernels::average_pool<isa>(s, shares(s), x.data() + in, y.data() + out);
             }
         });
+    }
+
+    /// The same of bytes: a mean gives those of `to`, for a maximum both stand for the same.
+    template <class Context, std::size_t... X, std::size_t... Y>
+    void forward(Context& ctx, tensor_view<const std::uint8_t, X...> x, tensor_view<std::uint8_t, Y...> y,
+                 [[maybe_unused]] const quantization& from = {},
+                 [[maybe_unused]] const kernels::byte_output& to = {}) const noexcept {
+        using isa = typename Context::isa;
+        for_each_image(ctx, x, y.size(), [&](const kernels::convolution& s, std::size_t in, std::size_t out) {
+            if constexpr (Kind == pool_kind::max) {
+                kernels::max_pool_bytes<isa>(s, x.data() + in, y.data() + out);
+            } else {
+                kernels::average_pool_bytes<isa>(s, from, to, x.data() + in, y.data() + out);
+            }
+        });
+    }
+    template <class Lower>
+    auto on_bytes(const static_range& x, const static_range& y, const Lower&) const {
+        return detail::byte_form<pool_layer>{*this, x.input, detail::output_of(y)};
     }
 
     template <class Context, std::size_t... X, std::size_t... Y>
@@ -150,11 +173,23 @@ struct global_pool_plan {
 /// The greatest number, or the mean, of each channel over all of an image or sequence: one window as large as it.
 template <pool_kind Kind>
 struct global_pool {
+    static constexpr bool keeps_bytes = Kind == pool_kind::max;
+    static constexpr bool has_byte_form = true;
+
     static constexpr global_pool_plan plan() noexcept { return {}; }
 
     template <class Context, std::size_t... X, std::size_t... Y>
     void forward(Context& ctx, tensor_view<const float, X...> x, tensor_view<float, Y...> y) const noexcept {
         forward_layer(layer(x), ctx, tensor_view<const float, dyn, dyn, dyn>(as_sequences(x)), as_pixels(y));
+    }
+    template <class Context, std::size_t... X, std::size_t... Y>
+    void forward(Context& ctx, tensor_view<const std::uint8_t, X...> x, tensor_view<std::uint8_t, Y...> y,
+                 const quantization& from = {}, const kernels::byte_output& to = {}) const noexcept {
+        layer(x).forward(ctx, tensor_view<const std::uint8_t, dyn, dyn, dyn>(as_sequences(x)), as_pixels(y), from, to);
+    }
+    template <class Lower>
+    auto on_bytes(const static_range& x, const static_range& y, const Lower&) const {
+        return detail::byte_form<global_pool>{*this, x.input, detail::output_of(y)};
     }
     template <class Context, std::size_t... X, std::size_t... Y>
     void backward(Context& ctx, tensor_view<const float, X...> x, tensor_view<const float, Y...> y,

@@ -1,7 +1,7 @@
 #ifndef PARE_NN_QUANTIZED_VALUES_HPP
 #define PARE_NN_QUANTIZED_VALUES_HPP
 
-#include <pare/nn/layer.hpp>
+#include <pare/nn/sequential.hpp>
 #include <pare/types/activations.hpp>
 
 PARE_NAMESPACE_BEGIN
@@ -35,6 +35,21 @@ struct quantized_values {
 
     static std::string describe() { return "quantized values"; }
 };
+
+namespace detail {
+
+/// Whether what a layer gives are quantized_values, and which.
+template <class Layer>
+inline constexpr bool ends_quantized = false;
+template <class... Layers>
+inline constexpr bool ends_quantized<sequential<Layers...>> =
+    std::is_same_v<std::tuple_element_t<sizeof...(Layers) - 1, std::tuple<Layers...>>, quantized_values>;
+template <class... Layers>
+const static_range& last_range(const sequential<Layers...>& network) noexcept {
+    return std::get<sizeof...(Layers) - 1>(network.layers).activations;
+}
+
+}  // namespace detail
 
 PARE_NAMESPACE_END
 

@@ -1,17 +1,38 @@
 #ifndef PARE_NN_SOFTMAX_HPP
 #define PARE_NN_SOFTMAX_HPP
 
+#include <pare/kernels/quantized_rows.hpp>
 #include <pare/kernels/softmax.hpp>
+#include <pare/nn/byte_layers.hpp>
 #include <pare/nn/layer.hpp>
 
 PARE_NAMESPACE_BEGIN
 
 namespace detail {
 
+/// softmax of bytes, whose outputs, of scale 1/256, then get another one.
+struct byte_softmax {
+    kernels::softmax_bytes kernel;
+    byte_map<kernels::requantize_bytes> then;
+
+    static constexpr keeps_shape plan() noexcept { return {}; }
+
+    template <class Context, std::size_t... E>
+    void forward(Context& ctx, tensor_view<const std::uint8_t, E...> x, tensor_view<std::uint8_t, E...> y) const noexcept {
+        const std::size_t n = x.extent(sizeof...(E) - 1);
+        using operation = kernels::byte_rows_operation<kernels::softmax_bytes, std::uint8_t, std::uint8_t>;
+        kernels::call<operation>(ctx, kernel, x.size() / n, n, y.data(), x.data());
+        then.forward(ctx, tensor_view<const std::uint8_t, E...>(y), y);
+    }
+
+    static std::string describe() { return "softmax, bytes to bytes"; }
+};
+
 /// A function of the rows along the last axis of a sample.
 template <bool Log>
 struct softmax_rows {
     static constexpr bool takes_single_steps = true;
+    static constexpr bool has_byte_form = !Log;
 
     static constexpr keeps_shape plan() noexcept { return {}; }
 
@@ -50,6 +71,12 @@ struct softmax_rows {
                     n, dx.data() + i, [&](auto a, auto b) { return b * (a - sum); }, g, out);
             }
         }
+    }
+
+    template <class Lower>
+    byte_softmax on_bytes(const static_range& x, const static_range& y, const Lower&) const noexcept requires(!Log) {
+        const static_range out{kernels::softmax_bytes::output<std::uint8_t>()};
+        return {kernels::softmax_bytes(x.input.scale), requantized(out, y)};
     }
 
     static std::string describe() { return Log ? "log_softmax" : "softmax"; }

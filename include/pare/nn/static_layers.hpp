@@ -5,11 +5,9 @@
 #include <bit>
 #include <tuple>
 
-#include <pare/kernels/activations.hpp>
-#include <pare/kernels/elementwise.hpp>
 #include <pare/kernels/quantize.hpp>
 #include <pare/nn/activation.hpp>
-#include <pare/nn/layer.hpp>
+#include <pare/nn/byte_layers.hpp>
 
 PARE_NAMESPACE_BEGIN
 
@@ -74,23 +72,15 @@ inline std::int32_t bias_in_sums(float bias, float scale, std::int32_t limit) no
     return static_cast<std::int32_t>(std::bit_cast<std::uint64_t>(shifted) & 0xffffffffu);
 }
 
-/// A function that does no more to a byte than to bound it: which bytes it leaves.
-template <class Function>
-inline constexpr bool is_clamp =
-    std::is_same_v<Function, kernels::relu_function> || std::is_same_v<Function, kernels::relu6_function>;
-
-/// The same range behind such a function: its least byte is that of 0, its greatest one at most that of 6.
-template <class Function>
-std::int32_t largest_behind(const activation<Function>&, const static_range& y) noexcept {
-    const bool six = std::is_same_v<Function, kernels::relu6_function>;
-    return six ? quantize_value(6.0f, exact_divide(1.0f, y.input.scale), y.input.zero_point, quint8::smallest, y.largest)
-               : y.largest;
-}
-
+/// Whether a function does no more than to bound numbers, and where it does so in y.
 template <class Layer>
-inline constexpr bool clamps = false;
+concept clamps = requires {
+    requires Layer::clamps;
+};
 template <class Function>
-inline constexpr bool clamps<activation<Function>> = is_clamp<Function>;
+kernels::byte_output bounded(const activation<Function>&, const kernels::byte_output& y) noexcept {
+    return y.between(Function::low, Function::high);
+}
 
 }  // namespace detail
 
@@ -109,15 +99,19 @@ struct static_product {
     std::tuple<Fused...> stages;
     aligned_array<std::int32_t> offsets;  // bias in the sums - z_x * column sum
     aligned_array<float> factors;
-    static_range output;  // what bytes it gives: the greatest of them behind the functions
+    kernels::byte_output output;  // bounded by functions that do no more
 
     /// x is what the bytes stand for that it takes, y what those do that it gives.
     static_product(Layer l, std::tuple<Fused...> s, const static_range& x, const static_range& y = {})
-        : layer(std::move(l)), stages(std::move(s)), offsets(layer.bias.size()), factors(layer.bias.size()), output(y) {
+        : layer(std::move(l)),
+          stages(std::move(s)),
+          offsets(layer.bias.size()),
+          factors(layer.bias.size()),
+          output(detail::output_of(y)) {
         layer.activations = x;
         // quantize_static() sees to it that this is positive: no sum of products and bias leaves 32 bits.
         const auto limit = static_cast<std::int32_t>(
-            (std::max)(std::int64_t{2147483647} - static_cast<std::int64_t>(layer.weights.columns()) * 255 * 127, std::int64_t{0}));
+            (std::max)(std::int64_t{2147483647} - static_cast<std::int64_t>(layer.weights.columns()) * 255 * 128, std::int64_t{0}));
         for (std::size_t j = 0; j < offsets.size(); ++j) {
             const float scale = exact_multiply(x.input.scale, layer.weights.scales()[j]);
             offsets[j] = detail::bias_in_sums(layer.bias(j), scale, limit) - x.input.zero_point * layer.weights.column_sums()[j];
@@ -128,7 +122,7 @@ struct static_product {
             }
         }
         if constexpr (requantizes) {
-            std::apply([&](const auto&... f) { ((output.largest = detail::largest_behind(f, output)), ...); }, stages);
+            std::apply([&](const auto&... f) { ((output = detail::bounded(f, output)), ...); }, stages);
         }
     }
 
@@ -138,10 +132,8 @@ struct static_product {
     void forward(Context& ctx, tensor_view<const std::uint8_t, X...> x, tensor_view<Output, Y...> y) const noexcept {
         const kernels::add_offsets add{offsets.data()};
         if constexpr (requantizes) {
-            const std::int32_t zero = output.input.zero_point;
-            layer.forward(
-                ctx, x, y, add,
-                kernels::requantize{factors.data(), zero, sizeof...(Fused) == 0 ? quint8::smallest : zero, output.largest});
+            layer.forward(ctx, x, y, add,
+                          kernels::requantize{factors.data(), output.q.zero_point, output.smallest, output.largest});
         } else {
             std::apply(
                 [&](const auto&... f) {
@@ -149,9 +141,9 @@ struct static_product {
                     if constexpr (std::is_same_v<Output, float>) {
                         layer.forward(ctx, x, y, add, scale, f.stage()...);
                     } else {
-                        layer.forward(ctx, x, y, add, scale, f.stage()...,
-                                      kernels::quantize_numbers{exact_divide(1.0f, output.input.scale), output.input.zero_point,
-                                                                output.largest});
+                        layer.forward(
+                            ctx, x, y, add, scale, f.stage()...,
+                            kernels::quantize_numbers{exact_divide(1.0f, output.q.scale), output.q.zero_point, output.largest});
                     }
                 },
                 stages);

@@ -32,6 +32,9 @@ template <class Layer>
 concept keeps_bytes = requires {
     requires Layer::keeps_bytes;
 };
+/// What bytes stand for stays.
+template <class Layer>
+concept keeps_quantization = keeps_bytes<Layer> || clamps<Layer>;
 
 /// The dense layer or convolution that takes bytes, if it is one, without the functions behind it.
 template <class Layer>
@@ -64,7 +67,7 @@ template <class End, class Layer, class... Rest>
 auto wanted(const End& end, const Layer& layer, const Rest&... rest) noexcept {
     if constexpr (takes_bytes<product_type<Layer>>) {
         return as_wanted{product_of(layer).activations};
-    } else if constexpr (keeps_bytes<Layer>) {
+    } else if constexpr (keeps_quantization<Layer>) {
         return wanted(end, rest...);
     } else {
         return as_floats{};
@@ -94,7 +97,9 @@ auto lower(std::tuple<Done...> done, [[maybe_unused]] const In& in, [[maybe_unus
     const auto made = [](auto layers) {
         return std::apply([](auto&&... l) { return sequential<std::decay_t<decltype(l)>...>(std::move(l)...); }, std::move(layers));
     };
-    if constexpr (are_bytes<In> && !are_bytes<End>) {
+    if constexpr (are_bytes<In> && are_bytes<End> && !std::is_same_v<In, as_wanted>) {
+        return made(std::tuple_cat(std::move(done), std::tuple(requantized(in, end))));
+    } else if constexpr (are_bytes<In> && !are_bytes<End>) {
         return made(std::tuple_cat(std::move(done), std::tuple(bytes_to_floats{in.input})));
     } else if constexpr (!are_bytes<In> && are_bytes<End>) {
         return made(std::tuple_cat(std::move(done), std::tuple(floats_to_bytes{end})));
@@ -138,6 +143,8 @@ auto lower(std::tuple<Done...> done, const In& in, const End& end, Layer layer, 
         }
     } else if constexpr (keeps_bytes<Layer>) {
         return append(std::move(layer), in);
+    } else if constexpr (clamps<Layer>) {
+        return append(layer.on_bytes(in, in, lower_inside{}), in);
     } else if constexpr (are_bytes<decltype(next)> && requires { layer.on_bytes(in, next, lower_inside{}); }) {
         return append(layer.on_bytes(in, next, lower_inside{}), next);
     } else {

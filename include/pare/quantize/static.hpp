@@ -8,6 +8,7 @@
 #include <pare/nn/branches.hpp>
 #include <pare/nn/fold.hpp>
 #include <pare/nn/quantized_values.hpp>
+#include <pare/nn/static_network.hpp>
 #include <pare/quantize/dynamic.hpp>
 #include <pare/quantize/observers.hpp>
 #include <pare/train/evaluate.hpp>
@@ -41,14 +42,29 @@ template <class Layer>
 concept takes_static_range = takes_stages<Layer> && std::is_same_v<decltype(Layer::activations), as_float> &&
     std::is_same_v<decltype(Layer::weights), weight_matrix<float, full>>;
 
+/// Containers whose parts are added up.
+template <class Layer>
+inline constexpr bool adds_up = false;
+template <class Body>
+inline constexpr bool adds_up<residual<Body>> = true;
+template <class... Layers>
+inline constexpr bool adds_up<branches<branch_join::add, Layers...>> = true;
+
 template <class Layer>
 concept has_byte_form = requires {
     requires Layer::has_byte_form;
 };
 
-/// Where a network is watched: in front of products, of other layers that have a form for bytes, but functions right behind a
-/// product (which are a part of it), and at the end of residual bodies.
-template <class Observer>
+/// Whether these layers can make use of bytes, where End says it of what is behind them.
+template <bool End, class... Layers>
+inline constexpr bool want_bytes = End;
+template <bool End, class Layer, class... Rest>
+inline constexpr bool want_bytes<End, Layer, Rest...> = takes_static_range<Layer> ||
+                                                        ((has_byte_form<Layer> || keeps_bytes<Layer>)&&want_bytes<End, Rest...>);
+
+/// Where a network is watched: in front of products, of other layers that have a form for bytes, if they are wanted behind them,
+/// and at the end of what is added up. Functions right behind a product are a part of it, and ReLUs of whatever they are behind.
+template <class Observer, bool End>
 class watch_inputs {
 public:
     explicit watch_inputs(std::vector<std::unique_ptr<Observer>>& observers, const Observer& prototype) noexcept
@@ -73,28 +89,31 @@ private:
     template <bool BehindProduct, class... Done, class Layer, class... Rest>
     auto watched(std::tuple<Done...> done, const Layer& layer, const Rest&... rest) const {
         constexpr bool is_product = takes_static_range<Layer>;
-        constexpr bool is_part_of_product = BehindProduct && has_stage<Layer>;
-        if constexpr (is_product || (has_byte_form<Layer> && !is_part_of_product)) {
+        constexpr bool is_part = (BehindProduct && has_stage<Layer>) || keeps_quantization<Layer>;
+        if constexpr (is_product || (has_byte_form<Layer> && !is_part && want_bytes<End, Rest...>)) {
             auto input = watch();
-            auto inside = inner(layer);
-            return watched<is_product>(std::tuple_cat(std::move(done), std::tuple(input, std::move(inside))), rest...);
+            auto inside = inner<true>(layer);
+            return watched<is_product>(
+                std::tuple_cat(std::move(done), std::tuple<watched_input<Observer>, decltype(inside)>(input, std::move(inside))),
+                rest...);
         } else {
-            return watched<is_part_of_product>(std::tuple_cat(std::move(done), std::tuple(inner(layer))), rest...);
+            auto inside = inner<false>(layer);
+            return watched<is_part>(std::tuple_cat(std::move(done), std::tuple<decltype(inside)>(std::move(inside))), rest...);
         }
     }
 
-    template <class Layer>
+    template <bool Bytes, class Layer>
     auto inner(const Layer& layer) const {
-        if constexpr (requires { layer.map_layers(*this); }) {
-            return layer.map_layers(*this);
-        } else {
+        if constexpr (!requires { layer.map_layers(*this); }) {
             return layer;
+        } else if constexpr (Bytes && adds_up<Layer>) {
+            return layer.map_layers([&](const auto& body) {
+                auto watched_body = watch_inputs<Observer, true>(*observers_, *prototype_)(body);
+                return std::apply([&](auto&... l) { return pare::sequential(std::move(l)..., watch()); }, watched_body.layers);
+            });
+        } else {
+            return layer.map_layers(watch_inputs<Observer, Bytes>(*observers_, *prototype_));
         }
-    }
-    template <class Body>
-    auto inner(const residual<Body>& layer) const {
-        auto body = (*this)(layer.body);
-        return pare::residual(watched<false>(std::tuple_cat(std::move(body.layers), std::tuple(watch()))));
     }
 
     std::vector<std::unique_ptr<Observer>>* observers_;
@@ -248,7 +267,7 @@ auto quantize_static(const Model& model, const Data& data, const Observer& watch
                       "pare: quantize_static() takes a model with float weights in a dense layer or a convolution: one in training "
                       "must be frozen first with freeze(), one that is quantized cannot be quantized again");
         std::vector<std::unique_ptr<Observer>> observers;
-        const auto watched = detail::watch_inputs<Observer>(observers, watching)(network);
+        const auto watched = detail::watch_inputs<Observer, false>(observers, watching)(network);
         using quantized = decltype(detail::quantize_watched<Granularity, Observer>{}(watched));
         auto problem = detail::member_not_finite("quantize_static", network);
         if (!problem) {

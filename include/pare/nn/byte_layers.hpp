@@ -1,0 +1,62 @@
+#ifndef PARE_NN_BYTE_LAYERS_HPP
+#define PARE_NN_BYTE_LAYERS_HPP
+
+#include <pare/kernels/operation.hpp>
+#include <pare/kernels/quantized_elementwise.hpp>
+#include <pare/nn/layer.hpp>
+#include <pare/types/activations.hpp>
+
+PARE_NAMESPACE_BEGIN
+
+/// What on_bytes() of a layer returns: forms of layers that take bytes and give bytes (nn/static_network.hpp).
+namespace detail {
+
+inline kernels::byte_output output_of(const static_range& y) noexcept {
+    return {y.input, quint8::smallest, y.largest};
+}
+
+/// y = kernel(x), byte by byte, by a kernel of kernels/quantized_elementwise.hpp.
+template <class Kernel>
+struct byte_map {
+    Kernel kernel;
+    const char* name;
+
+    static constexpr keeps_shape plan() noexcept { return {}; }
+
+    template <class Context, std::size_t... E>
+    void forward(Context& ctx, tensor_view<const std::uint8_t, E...> x, tensor_view<std::uint8_t, E...> y) const noexcept {
+        kernels::call<kernels::bytes_operation<Kernel, std::uint8_t, std::uint8_t>>(ctx, kernel, x.size(), y.data(), x.data());
+    }
+
+    std::string describe() const {
+        return sentence(name, std::is_same_v<Kernel, kernels::byte_table> ? " by a table, bytes to bytes" : ", bytes to bytes");
+    }
+};
+
+/// A layer whose forward takes bytes with what they stand for and where they go: forward(context, x, y, quantization, byte_output).
+template <class Layer>
+struct byte_form {
+    Layer layer;
+    quantization x;
+    kernels::byte_output y;
+
+    constexpr auto plan() const { return layer.plan(); }
+
+    template <class Context, class X, class Y>
+    void forward(Context& ctx, const X& in, const Y& out) const noexcept {
+        layer.forward(ctx, in, out, x, y);
+    }
+
+    std::string describe() const { return describe_layer(layer) + ", bytes to bytes"; }
+};
+
+/// The same numbers by another quantization.
+inline byte_map<kernels::requantize_bytes> requantized(const static_range& x, const static_range& y) noexcept {
+    return {{x.input, output_of(y)}, "requantize"};
+}
+
+}  // namespace detail
+
+PARE_NAMESPACE_END
+
+#endif
