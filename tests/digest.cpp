@@ -197,6 +197,39 @@ void digest_network(const char* name, const Model& model, std::size_t batch, Exe
     print(name, y.data(), y.size());
 }
 
+/// The layer with weights of qint8, made from random ones, that takes bytes of a given range.
+template <class Layer>
+auto with_bytes(Layer layer, quantization input, std::uint64_t stream) {
+    const auto bias = numbers(layer.bias.size(), stream, -1.0f, 1.0f);
+    std::copy(bias.begin(), bias.end(), layer.bias.begin());
+    const auto values = numbers(layer.weights.values.size(), stream + 1, -0.3f, 0.3f);
+    std::copy(values.begin(), values.end(), layer.weights.values.begin());
+    return layer.map_weights([&](const member_path&, const auto& w, as_float, const auto&...) {
+        return mapped_weights<weight_matrix<qint8, full>, static_range>{*quantize_weights(w, granularity::per_channel), {input}};
+    });
+}
+
+/// Networks of bytes from end to end.
+void digest_static_networks(thread_pool& pool) {
+    serial_executor serial;
+    const auto network = sequential(with_bytes(dense<dyn, dyn>(113, 300), {0.02f, 50}, 70), relu(),
+                                    with_bytes(dense<dyn, dyn>(300, 70), {0.06f, 0}, 73), tanh(),
+                                    with_bytes(dense<dyn, dyn>(70, 10), {0.0079f, 128}, 76));
+    digest_network("static network, batch 1", network, 1, serial);
+    digest_network("static network, batch 250", network, 250, pool);
+
+    using conv = conv2d<dyn, dyn, dyn>;
+    const quantized_values inside{{{0.04f, 120}}}, behind{{{0.05f, 110}}};
+    const auto images = prepare<test_isa>(sequential(
+        input<dyn, dyn, dyn>(13, 11, 3), with_bytes(conv(3, 16, 3, {.padding = 1}), {0.02f, 50}, 80), relu(), max_pool2d<dyn>(2),
+        behind, residual(sequential(with_bytes(conv(16, 16, 3, {.padding = 1, .groups = 16}), {0.05f, 110}, 83), silu(), inside)),
+        behind, gelu(), with_bytes(conv(16, 10, 1), {0.03f, 20}, 86)));
+    auto space = workspace_for(images, 9);
+    std::vector<float> y(9 * 6 * 5 * 10);
+    run(images, numbers(9 * 13 * 11 * 3, 90, -1.0f, 4.0f), y, space, pool);
+    print("static network of images", y.data(), y.size());
+}
+
 /// Recurrent layers of bytes: products, and gates with functions of their own.
 template <class Executor>
 void digest_sequences(const char* name, std::size_t batch, Executor& executor) {
@@ -286,6 +319,7 @@ int main() {
     digest_network("network qint8 csr, batch 1", sparse, 1, serial);
     digest_network("network qint8 csr, batch 250", sparse, 250, serial);
     digest_network("network qint8 csr, batch 250", sparse, 250, pool);
+    digest_static_networks(pool);
     digest_sequences("recurrent qint8, batch 1", 1, serial);
     digest_sequences("recurrent qint8, batch 40", 40, pool);
 }

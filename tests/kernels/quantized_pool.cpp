@@ -16,7 +16,8 @@ namespace {
 using kernels::byte_output;
 using kernels::convolution;
 
-/// Windows with and without border, stride and dilation; one that sees only the border in a corner; one as large as the image.
+/// Windows with and without border, stride and dilation; one that sees only the border in a corner; one as large as the image; one
+/// that reaches beyond the border.
 std::vector<convolution> windows() {
     std::vector<convolution> all;
     for (const std::size_t channels : {1u, 3u, 6u, 16u, 31u, 64u, 70u, 129u}) {
@@ -25,6 +26,7 @@ std::vector<convolution> windows() {
         all.push_back({5, 6, channels, channels, 2, 3, 1, 1, 1, 1, 3, 2, 1});
         all.push_back({3, 2, channels, channels, 2, 2, 1, 1, 2, 2, 1, 1, 1});
         all.push_back({8, 8, channels, channels, 8, 8, 1, 1, 0, 0, 1, 1, 1});
+        all.push_back({6, 5, channels, channels, 3, 3, 2, 2, 1, 1, 1, 1, 1, 1, 1});
     }
     return all;
 }
@@ -45,9 +47,11 @@ void check() {
         REQUIRE(std::equal(greatest.begin(), greatest.end(), expected_greatest.begin()));
         for (const quantization q : {x, quantization{0.011f, 3}}) {
             const auto y = byte_output::of<Y>(q);
-            kernels::average_pool_bytes<test_isa>(s, x, y, image.data(), mean.data());
-            kernels::reference::average_pool_bytes(s, x, y, image.data(), expected_mean.data());
-            REQUIRE(std::equal(mean.begin(), mean.end(), expected_mean.begin()));
+            for (const bool border_counts : {true, false}) {
+                kernels::average_pool_bytes<test_isa>(s, x, y, image.data(), mean.data(), border_counts);
+                kernels::reference::average_pool_bytes(s, x, y, image.data(), expected_mean.data(), border_counts);
+                REQUIRE(std::equal(mean.begin(), mean.end(), expected_mean.begin()));
+            }
         }
     }
 }

@@ -93,14 +93,19 @@ struct pool_shares {
     float of_all = 1.0f / static_cast<float>(shape.kernel_height * shape.kernel_width);
 
     PARE_INLINE float operator()(std::size_t oy, std::size_t ox) const noexcept {
-        const convolution& s = shape;
-        if (border_counts && s.beyond_height + s.beyond_width == 0) {
+        if (all_count()) {
             return of_all;
         }
+        const std::size_t count = pixels(oy, ox);
+        return count == 0 ? 0.0f : 1.0f / static_cast<float>(count);
+    }
+    bool all_count() const noexcept { return border_counts && shape.beyond_height + shape.beyond_width == 0; }
+    std::size_t pixels(std::size_t oy, std::size_t ox) const noexcept {
+        const convolution& s = shape;
         const std::size_t top = border_counts ? 0 : s.padding_height, left = border_counts ? 0 : s.padding_width;
         const std::size_t rows = inside(oy * s.stride_height, s.kernel_height, s.dilation_height, top, s.padded_height() - top);
         const std::size_t columns = inside(ox * s.stride_width, s.kernel_width, s.dilation_width, left, s.padded_width() - left);
-        return rows * columns == 0 ? 0.0f : 1.0f / static_cast<float>(rows * columns);
+        return rows * columns;
     }
 
 private:

@@ -41,15 +41,19 @@ PARE_FLATTEN PARE_NOINLINE void max_pool_bytes(const convolution& s, const A* x,
 }
 
 /// y = clamp(RNE(float(sum over the window of x - x.zero_point) * (x.scale / y.scale / window size)) + y.zero_point): the mean, in
-/// which the border counts as zeros. The sum is exact; each quotient and product is rounded by itself. A window as large as the
-/// image is a global pool. Windows hold at most 2^23 pixels.
+/// which the border counts as zeros, or not at all (see pool_shares). The sum is exact; each quotient and product is rounded by
+/// itself. A window as large as the image is a global pool. Windows hold at most 2^23 pixels.
 template <class Isa, class X, class Y>
-PARE_FLATTEN PARE_NOINLINE void average_pool_bytes(const convolution& s, quantization x, byte_output y, const X* in,
-                                                   Y* out) noexcept {
+PARE_FLATTEN PARE_NOINLINE void average_pool_bytes(const convolution& s, quantization x, byte_output y, const X* in, Y* out,
+                                                   bool border_counts = true) noexcept {
     using V = simd::ops<Isa>;
     constexpr std::size_t lanes = V::lanes;
-    const auto window = static_cast<float>(s.kernel_height * s.kernel_width);
-    const auto factor = V::set(exact_divide(exact_divide(x.scale, y.q.scale), window));
+    const pool_shares shares{s, border_counts};
+    const float of_scales = exact_divide(x.scale, y.q.scale);
+    const auto factor_of = [&](std::size_t count) {
+        return V::set(count == 0 ? 0.0f : exact_divide(of_scales, static_cast<float>(count)));
+    };
+    auto factor = factor_of(s.kernel_height * s.kernel_width);
     const std::size_t in_size = s.height * s.width * s.channels, out_size = s.output_pixels() * s.channels;
     std::size_t first = 0;  // output of a pixel
     for (std::size_t oy = 0; oy < s.output_height(); ++oy) {
@@ -57,6 +61,9 @@ PARE_FLATTEN PARE_NOINLINE void average_pool_bytes(const convolution& s, quantiz
             std::int32_t pixels = 0;
             detail::for_each_pixel(s, oy, ox, [&](std::size_t) { ++pixels; });
             const auto zeros = V::set(pixels * x.zero_point);
+            if (!shares.all_count()) {
+                factor = factor_of(shares.pixels(oy, ox));
+            }
             const auto mean = [&](auto sum) {
                 return y.template round<Isa>(simd::rounded<Isa>::multiply(V::to_float(sum - zeros), factor));
             };

@@ -37,19 +37,22 @@ void requantize_bytes(std::size_t n, Y* out, const X* in, quantization x, const 
     }
 }
 
-/// Calls take(byte) for what a window sees of the image, and finish() behind it, which gives the output.
+/// Calls take(byte) for what a window sees of the image, and finish(how many pixels of the image and its border it sees) behind it,
+/// which gives the output.
 template <class X, class Y, class Take, class Finish>
 void pool_bytes(const convolution& s, const X* in, Y* out, const Take& take, const Finish& finish) noexcept {
     for (std::size_t i = 0; i < s.output_pixels() * s.channels; ++i) {
         const std::size_t pixel = i / s.channels;
+        std::size_t seen = 0;
         for (std::size_t k = 0; k < s.kernel_height * s.kernel_width; ++k) {
             const std::size_t y = pixel / s.output_width() * s.stride_height + k / s.kernel_width * s.dilation_height;
             const std::size_t x = pixel % s.output_width() * s.stride_width + k % s.kernel_width * s.dilation_width;
+            seen += y < s.padded_height() && x < s.padded_width() ? 1 : 0;
             if (y >= s.padding_height && y < s.padding_height + s.height && x >= s.padding_width && x < s.padding_width + s.width) {
                 take(in[((y - s.padding_height) * s.width + x - s.padding_width) * s.channels + i % s.channels]);
             }
         }
-        out[i] = finish();
+        out[i] = finish(seen);
     }
 }
 
@@ -58,17 +61,26 @@ void max_pool_bytes(const convolution& s, const A* in, A* out) noexcept {
     A greatest = (std::numeric_limits<A>::min)();
     pool_bytes(
         s, in, out, [&](A x) { greatest = (std::max)(greatest, x); },
-        [&] { return std::exchange(greatest, (std::numeric_limits<A>::min)()); });
+        [&](std::size_t) { return std::exchange(greatest, (std::numeric_limits<A>::min)()); });
 }
 
 template <class X, class Y>
-void average_pool_bytes(const convolution& s, quantization x, const byte_output& y, const X* in, Y* out) noexcept {
-    const auto window = static_cast<float>(s.kernel_height * s.kernel_width);
-    const float factor = exact_divide(exact_divide(x.scale, y.q.scale), window);
+void average_pool_bytes(const convolution& s, quantization x, const byte_output& y, const X* in, Y* out,
+                        bool border_counts = true) noexcept {
     std::int32_t sum = 0;
+    std::size_t taken = 0;
     pool_bytes(
-        s, in, out, [&](X v) { sum += v - x.zero_point; },
-        [&] { return byte_of<Y>(exact_multiply(static_cast<float>(std::exchange(sum, 0)), factor), y); });
+        s, in, out,
+        [&](X v) {
+            sum += v - x.zero_point;
+            ++taken;
+        },
+        [&](std::size_t seen) {
+            const auto window = static_cast<float>(border_counts ? seen : taken);
+            const float factor = window == 0.0f ? 0.0f : exact_divide(exact_divide(x.scale, y.q.scale), window);
+            taken = 0;
+            return byte_of<Y>(exact_multiply(static_cast<float>(std::exchange(sum, 0)), factor), y);
+        });
 }
 
 template <class X, class Y>

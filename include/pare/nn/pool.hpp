@@ -96,7 +96,7 @@ struct pool_layer {
             if constexpr (Kind == pool_kind::max) {
                 kernels::max_pool_bytes<isa>(s, x.data() + in, y.data() + out);
             } else {
-                kernels::average_pool_bytes<isa>(s, from, to, x.data() + in, y.data() + out);
+                kernels::average_pool_bytes<isa>(s, from, to, x.data() + in, y.data() + out, moves.value.count_include_pad);
             }
         });
     }
