@@ -4,6 +4,7 @@
 #include <pare/quantize/bfloat16.hpp>
 #include <pare/quantize/dynamic.hpp>
 #include <pare/quantize/float16.hpp>
+#include <pare/quantize/gptq.hpp>
 #include <pare/quantize/histogram_observers.hpp>
 #include <pare/quantize/observers.hpp>
 #include <pare/quantize/per_channel_observer.hpp>

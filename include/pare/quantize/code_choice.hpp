@@ -13,9 +13,9 @@ PARE_NAMESPACE_BEGIN
 ///
 /// whose weights are finite, at most 2^62 and at least one. Codes are then the nearest ones.
 
-template <class Choice, class Element>
+template <class Choice>
 concept code_choice = requires(const Choice& choice, std::span<const float> weights) {
-    choice.template choose<Element>(weights).fits();
+    choice.template choose<qint4<64, float, qscheme::minimum>>(weights).fits();
 };
 
 /// All codes on the range of the weights. O(n).

@@ -10,7 +10,7 @@ PARE_NAMESPACE_BEGIN
 /// weights, and faster where memory is the limit, which is at small batches. Takes a model or a result of one, and a selection of
 /// layers, as quantize_dynamic(); errors as there.
 template <class Element, class Model, class Selection = every_layer>
-auto quantize_weights_only(const Model& model, Selection selection = {}) {
+requires(!code_choice<Selection>) auto quantize_weights_only(const Model& model, Selection selection = {}) {
     static_assert(detail::in_groups<Element> || std::is_same_v<Element, qint8>,
                   "pare: quantize_weights_only() makes qint8, qint<bits, group> or nf4<group> weights, or blocks of ggml");
     return detail::quantize_model<Element, granularity::per_channel, as_float>(model, selection);
@@ -18,7 +18,7 @@ auto quantize_weights_only(const Model& model, Selection selection = {}) {
 
 /// The same for qint<bits, group> or nf4<group>, with scales of groups chosen by mse_clipped{} or hqq{} (quantize/code_choice.hpp)
 /// instead of round_to_nearest{}.
-template <class Element, class Model, code_choice<Element> Choice, class Selection = every_layer>
+template <class Element, class Model, code_choice Choice, class Selection = every_layer>
 auto quantize_weights_only(const Model& model, const Choice& choice, Selection selection = {}) {
     return detail::quantize_model<Element, granularity::per_channel, as_float>(model, selection, choice);
 }
