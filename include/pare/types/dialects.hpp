@@ -95,6 +95,11 @@ struct onnx : detail::requantize_in_float {
     static std::int32_t quantize(float x, quantization q, std::int32_t smallest, std::int32_t largest) noexcept {
         return detail::nearest_integer<detail::ties::to_even>(exact_divide(x, q.scale), q.zero_point, smallest, largest);
     }
+    /// To a float of few bits, which has no zero point.
+    template <class Float>
+    static Float quantize_to(float x, float scale) noexcept {
+        return Float(exact_divide(x, scale));
+    }
     static std::int32_t quantize_weight(float w, quantization q, std::int32_t smallest, std::int32_t largest) noexcept {
         return quantize(w, q, smallest, largest);
     }

@@ -25,7 +25,7 @@ struct qtensor {
     }
     /// The real number that stored value i stands for.
     float real(std::size_t i) const noexcept {
-        return exact_multiply(static_cast<float>(std::int64_t{values.data()[i]} - of(i).zero_point), of(i).scale);
+        return dequantize_value(values.data()[i], of(i));
     }
 };
 

@@ -94,6 +94,11 @@ inline std::int32_t quantize_value(float x, float inverse_scale, std::int32_t ze
     return round_half_even(scaled < low ? low : scaled > high ? high : scaled) + zero_point;
 }
 
+/// What a stored integer stands for: (stored - zero_point) * scale, the difference exact.
+inline float dequantize_value(std::int32_t stored, quantization q) noexcept {
+    return exact_multiply(static_cast<float>(std::int64_t{stored} - q.zero_point), q.scale);
+}
+
 /// A real multiplier as an integer and a shift: multiplier / 2^(31 + shift).
 struct fixed_multiplier {
     std::int32_t multiplier = 0;
