@@ -9,6 +9,8 @@
 #include <pare/quantize/observers.hpp>
 #include <pare/quantize/per_channel_observer.hpp>
 #include <pare/quantize/qat.hpp>
+#include <pare/quantize/quantize_to.hpp>
+#include <pare/quantize/sensitivity.hpp>
 #include <pare/quantize/static.hpp>
 #include <pare/quantize/tensor.hpp>
 #include <pare/quantize/weights.hpp>

@@ -7,6 +7,7 @@
 #include <pare/nn/layer.hpp>
 #include <pare/nn/masked.hpp>
 #include <pare/types/activations.hpp>
+#include <pare/types/mixed_weights.hpp>
 #include <pare/types/quantization.hpp>
 #include <pare/types/weight_matrix.hpp>
 
@@ -25,6 +26,7 @@ PARE_NAMESPACE_BEGIN
 ///     csr                               w.crow_indices    U32 [outputs + 1], where rows begin
 ///                                       w.col_indices     U16 (csr32: U32) [stored], their columns
 ///                                       w.values          F32, BF16 or I8 [stored]; w.scale as above
+///     mixed_weights                     w.candidate       U8 [1], which candidate it is; and the tensors of that
 ///     static_range                      w.scale,          F32 [1] and I32 [1], w being "input": of what the layer takes
 ///                                       w.zero_point
 ///                                       w.largest         I32 [1], the greatest integer that it becomes
@@ -192,6 +194,30 @@ void serialize(Archive& archive, const std::string& name, fake_range<Policy>& a)
     if constexpr (a.learned) {
         archive.array(name + ".scale", std::span(&a.scale, 1), {1});
     }
+}
+
+template <class Archive, class... Candidates, class... Axes>
+void serialize(Archive& archive, const std::string& name, mixed_weights<Candidates...>& w, const Axes&... axes) {
+    using mixed = mixed_weights<Candidates...>;
+    auto chosen = static_cast<std::uint8_t>(w.chosen());
+    archive.array(name + ".candidate", std::span(&chosen, 1), {1});
+    if (Archive::loading && chosen >= mixed::candidates) {
+        archive.fail(name + ".candidate", sentence("a number from 0 to ", mixed::candidates - 1), sentence(int{chosen}));
+        return;
+    }
+    const auto each = [&](auto index) {
+        if (index != chosen) {
+            return;
+        }
+        if (Archive::loading && index != w.chosen()) {
+            w = mixed(std::in_place_index<index>, typename mixed::template candidate_at<index>::weights(w.rows(), w.columns()));
+        }
+        serialize(archive, name, *w.template get<index>(), axes...);
+    };
+    [&]<std::size_t... I>(std::index_sequence<I...>) {
+        (each(std::integral_constant<std::size_t, I>{}), ...);
+    }
+    (std::index_sequence_for<Candidates...>{});
 }
 
 template <class Archive>

@@ -8,6 +8,7 @@
 #include <pare/kernels/packed_csr.hpp>
 #include <pare/kernels/packed_full.hpp>
 #include <pare/kernels/packed_groups.hpp>
+#include <pare/kernels/packed_mixed.hpp>
 #include <pare/nn/dense.hpp>
 #include <pare/nn/fold.hpp>
 #include <pare/nn/static_network.hpp>

@@ -18,21 +18,21 @@ template <class Model>
 model_summary summarize(const Model& model) {
     model_summary sum;
     for_each_member(model, [&](const member_path&, const auto& member) {
-        const auto count = [&](const auto& values) {
-            for (const auto value : values) {
-                sum.nonzero += value != 0 ? 1 : 0;
-            }
+        const auto count = [&](const auto& w) {
+            sum.parameters += w.rows() * w.columns();
+            sum.bytes += w.bytes();
+            w.structure.for_each(
+                [&](std::size_t row, std::size_t, std::size_t i) { sum.nonzero += w.real(row, i) != 0.0f ? 1 : 0; });
         };
         if constexpr (requires { member.structure; }) {
-            sum.parameters += member.rows() * member.columns();
-            sum.bytes += member.bytes();
-            count(member.values);
+            count(member);
+        } else if constexpr (requires { member.chosen(); }) {
+            member.visit([&](auto, const auto& w) { count(w); });
         } else if constexpr (requires { member.frozen(); }) {
-            const auto w = member.frozen();
-            sum.bytes += w.bytes();
-            if constexpr (requires { w.structure; }) {
-                sum.parameters += w.rows() * w.columns();
-                count(w.values);
+            if constexpr (requires { member.frozen().structure; }) {
+                count(member.frozen());
+            } else {
+                sum.bytes += member.frozen().bytes();
             }
         } else if constexpr (!trained_member<std::remove_reference_t<decltype(member)>>) {
             if constexpr (requires { member.bytes(); }) {
@@ -43,7 +43,9 @@ model_summary summarize(const Model& model) {
         } else {
             sum.parameters += member.size();
             sum.bytes += member.size() * sizeof(float);
-            count(member);
+            for (const float value : member) {
+                sum.nonzero += value != 0.0f ? 1 : 0;
+            }
         }
     });
     return sum;
