@@ -10,6 +10,7 @@
 #include <pare/pare.hpp>
 
 #include "../catch.hpp"
+#include "../nn/mixed_networks.hpp"
 #include "round_trip.hpp"
 
 using namespace pare;
@@ -55,6 +56,22 @@ TEST_CASE("every storage of weights comes back as it was saved") {
     block_dense blocks(weight_matrix<ggml::q4_0, full>(3, 64), tensor<float, 3>()), none = blocks;
     blocks.weights.values[5].pairs[3] = 0x5a;
     round_trip(sequential(blocks), sequential(none));
+}
+
+TEST_CASE("mixed weights come back with another candidate than the model had before") {
+    const auto content = round_trip(quantize_first_layer_of(small_network()), as_mixed(small_network(2)));
+    CHECK(content.find("0.weight")->type == "I8");
+    CHECK(content.find("2.weight")->type == "F32");
+    CHECK(content.find("0.weight.candidate")->data[0] == 2);
+    std::vector<io::tensor_entry> tensors(content.tensors().begin(), content.tensors().end());
+    const unsigned char fifth = 4;
+    for (io::tensor_entry& t : tensors) {
+        t.data = t.name == "0.weight.candidate" ? std::span(&fifth, 1) : t.data;
+    }
+    REQUIRE_FALSE(io::write_file(path, io::safetensors_content(tensors, {})));
+    auto mixed = as_mixed(small_network());
+    CHECK(load(mixed, path)->message == path + ": tensor \"0.weight.candidate\": expected a number from 0 to 3, found 4");
+    std::remove(path.c_str());
 }
 
 TEST_CASE("sparse weights come back with another structure than the model had before") {

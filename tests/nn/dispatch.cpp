@@ -8,6 +8,7 @@
 
 #include <pare/core/thread_pool.hpp>
 #include <pare/nn/conv.hpp>
+#include <pare/nn/flatten.hpp>
 #include <pare/nn/input.hpp>
 #include <pare/nn/layer_norm.hpp>
 #include <pare/nn/recurrent.hpp>
@@ -20,6 +21,7 @@
 
 #include "../catch.hpp"
 #include "../counted_allocations.hpp"
+#include "mixed_networks.hpp"
 
 // This file is compiled without flags for an instruction set, as the programs of users are.
 
@@ -127,6 +129,12 @@ TEST_CASE("convolutions and pools: every instruction set of the table gives the 
                    conv2d<20, 20, 3, conv_options{.padding = 1, .groups = 20}>(), gelu(), global_average_pool(), dense<20, 5>()),
         he_normal{}, seed{5});
     check_every_isa(*quantize_dynamic(images), 0.0f);
+}
+
+TEST_CASE("mixed weights, one by one") {
+    check_every_isa(as_mixed(*quantize_dynamic<qint4<64>>(initialized(
+                        sequential(input<5, 4, 3>(), conv2d<3, 8, 3>(), relu(), flatten(), dense<48, 5>()), he_normal{}, seed{6}))),
+                    0.0f);
 }
 
 TEST_CASE("float weights: every instruction set of the table is near isa::scalar") {

@@ -201,9 +201,11 @@ void serialize(Archive& archive, const std::string& name, mixed_weights<Candidat
     using mixed = mixed_weights<Candidates...>;
     auto chosen = static_cast<std::uint8_t>(w.chosen());
     archive.array(name + ".candidate", std::span(&chosen, 1), {1});
-    if (Archive::loading && chosen >= mixed::candidates) {
-        archive.fail(name + ".candidate", sentence("a number from 0 to ", mixed::candidates - 1), sentence(int{chosen}));
-        return;
+    if constexpr (Archive::loading) {
+        if (chosen >= mixed::candidates) {
+            archive.fail(name + ".candidate", sentence("a number from 0 to ", mixed::candidates - 1), sentence(int{chosen}));
+            return;
+        }
     }
     const auto each = [&](auto index) {
         if (index != chosen) {

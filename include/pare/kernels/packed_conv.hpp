@@ -24,6 +24,8 @@ class packed_convolution {
     using matrix = packed<Weights, Isa>;
 
 public:
+    static constexpr const char* kernel_name = matrix::kernel_name;
+
     packed_convolution(const Weights& w, const kernels::convolution& s) : matrix_(w), groups_(s.groups) {}
 
     std::size_t rows() const noexcept { return matrix_.rows(); }

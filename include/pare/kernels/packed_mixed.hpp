@@ -22,6 +22,13 @@ struct packed_candidate {
 template <class... Packed>
 class one_of {
 public:
+    one_of(const one_of&) = default;
+    one_of(one_of&&) = default;
+    one_of& operator=(const one_of&) = default;
+    one_of& operator=(one_of&&) = default;
+    /// Not inlined: GCC 12 would take candidates that are not held for uninitialized ones.
+    PARE_NOINLINE ~one_of() {}
+
     std::size_t rows() const noexcept {
         return of([](const auto& w) { return w.rows(); });
     }

@@ -41,9 +41,9 @@ using operations = kernels::joined<
     product_operations<weight_matrix<ggml::q6_K, full>, dynamic_range>, product_operations<weight_matrix<float, csr>, as_float>,
     product_operations<weight_matrix<float, csr32>, as_float>, product_operations<weight_matrix<qint8, csr>, dynamic_range>,
     product_operations<weight_matrix<qint8, csr32>, dynamic_range>, convolution_operations<weight_matrix<float, full>, as_float>,
-    convolution_operations<weight_matrix<bfloat16, full>, as_float>,
-    convolution_operations<weight_matrix<float16, full>, as_float>,
+    convolution_operations<weight_matrix<bfloat16, full>, as_float>, convolution_operations<weight_matrix<float16, full>, as_float>,
     convolution_operations<weight_matrix<qint8, full>, dynamic_range>,
+    convolution_operations<weight_matrix<qint4<64>, full>, dynamic_range>,
     kernels::operation_list<
         kernels::apply_operation<kernels::scale_columns>, kernels::apply_operation<kernels::map_values<kernels::relu_function>>,
         kernels::apply_operation<kernels::map_values<kernels::relu6_function>>,
@@ -147,6 +147,12 @@ struct forward_on<isa::dispatch, activation<Function>> {
     }
 };
 
+template <class Weights>
+struct packed_candidate<Weights, isa::dispatch> {
+    using matrix = packed<dispatched<Weights>, isa::dispatch>;
+    using convolution = packed_convolution<dispatched<Weights>, isa::dispatch>;
+};
+
 template <>
 struct pack_weights<isa::dispatch> {
     isa::dispatch chosen;
@@ -182,6 +188,29 @@ struct pack_weights<isa::dispatch> {
         } else {
             return mapped_weights<Weights, Activations>{w, a};
         }
+    }
+    /// One of several, each of which must be in the list.
+    template <class... Candidates>
+    auto operator()(const member_path&, const mixed_weights<Candidates...>& w, as_chosen a) const {
+        constexpr bool known =
+            (kernels::is_dispatched<multiply_operation<typename Candidates::weights, typename Candidates::activations>> && ...);
+        static_assert(known,
+                      "pare: prepare<isa::dispatch>() has no kernel for one of the candidates of these mixed_weights: "
+                      "nn/dispatch.hpp lists those that it has");
+        using made = packed<mixed_weights<Candidates...>, isa::dispatch>;
+        return mapped_weights<made, as_chosen>{made(w, chosen), a};
+    }
+    template <class... Candidates>
+    auto operator()(const member_path&, const mixed_weights<Candidates...>& w, as_chosen a, const kernels::convolution& s) const {
+        constexpr bool known =
+            (kernels::is_dispatched<
+                 convolve_operation<typename Candidates::weights, typename Candidates::activations, kernels::add_bias>> &&
+             ...);
+        static_assert(known,
+                      "pare: prepare<isa::dispatch>() has no convolution by one of the candidates of these mixed_weights: "
+                      "nn/dispatch.hpp lists those that it has");
+        using made = packed_convolution<mixed_weights<Candidates...>, isa::dispatch>;
+        return mapped_weights<made, as_chosen>{made(w, s, chosen), a};
     }
 };
 
