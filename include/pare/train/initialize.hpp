@@ -199,11 +199,13 @@ void initialize(Model& model, const Initializer& initializer, seed s) {
             constexpr bool knows_projections = requires {
                 initializer.projection(numbers, 0, inputs, inputs);
             };
-            if constexpr (has_rows && knows_rows) {
-                fill([&](std::size_t i) { return initializer.row(numbers, i); });
-            } else if constexpr (requires {
-                                     initializer.fill(numbers, std::span(member.values), member.columns(), member.rows());
-                                 }) {
+            if constexpr (knows_rows) {  // clang looks inside where a condition is about `axes` too
+                if constexpr (has_rows) {
+                    fill([&](std::size_t i) { return initializer.row(numbers, i); });
+                    return;
+                }
+            }
+            if constexpr (requires { initializer.fill(numbers, std::span(member.values), member.columns(), member.rows()); }) {
                 initializer.fill(numbers, std::span(member.values), member.columns(), member.rows());
             } else {
                 if constexpr (knows_projections) {
