@@ -157,6 +157,16 @@ template <>
 struct pack_weights<isa::dispatch> {
     isa::dispatch chosen;
 
+    /// One sentence for all layers of a static network.
+    template <class Activations>
+    static constexpr bool refused() noexcept {
+        constexpr bool is_static = std::is_same_v<Activations, static_range>;
+        static_assert(!is_static,
+                      "pare: isa::dispatch has no static networks: prepare one for isa::native or another instruction set, or use "
+                      "quantize_dynamic()");
+        return is_static;
+    }
+
     template <class Weights, class Activations>
     auto operator()(const member_path&, const Weights& w, Activations a, looked_up) const {
         return mapped_weights<Weights, Activations>{w, a};
@@ -165,7 +175,7 @@ struct pack_weights<isa::dispatch> {
     auto operator()(const member_path&, const Weights& w, Activations a) const {
         constexpr bool known = kernels::is_dispatched<multiply_operation<Weights, Activations>>;
         static_assert(
-            known,
+            known || refused<Activations>(),
             "pare: prepare<isa::dispatch>() has no kernel for this storage of weights: nn/dispatch.hpp lists those that it "
             "has; freeze() the model first if it is still in training");
         if constexpr (known) {
@@ -179,7 +189,7 @@ struct pack_weights<isa::dispatch> {
     auto operator()(const member_path&, const Weights& w, Activations a, const kernels::convolution& s) const {
         constexpr bool known = kernels::is_dispatched<convolve_operation<Weights, Activations, kernels::add_bias>>;
         static_assert(
-            known,
+            known || refused<Activations>(),
             "pare: prepare<isa::dispatch>() has no convolution by this storage of weights: nn/dispatch.hpp lists those that "
             "it has; freeze() the model first if it is still in training");
         if constexpr (known) {

@@ -38,7 +38,10 @@ concept keeps_quantization = keeps_bytes<Layer> || clamps<Layer>;
 
 /// The dense layer or convolution that takes bytes, if it is one, without the functions behind it.
 template <class Layer>
-concept takes_bytes = std::is_same_v<std::remove_cvref_t<decltype(std::declval<const Layer&>().activations)>, static_range>;
+concept takes_bytes = requires(const Layer& l) {
+    requires std::is_same_v<std::remove_cvref_t<decltype(l.activations)>, static_range>;
+    l.weights.column_sums();
+};
 template <class Layer>
 const Layer& product_of(const Layer& layer) noexcept {
     return layer;
@@ -65,7 +68,9 @@ auto wanted(const End& end) noexcept {
 }
 template <class End, class Layer, class... Rest>
 auto wanted(const End& end, const Layer& layer, const Rest&... rest) noexcept {
-    if constexpr (takes_bytes<product_type<Layer>>) {
+    if constexpr (std::is_same_v<Layer, quantized_values>) {
+        return as_wanted{layer.activations};
+    } else if constexpr (takes_bytes<product_type<Layer>>) {
         return as_wanted{product_of(layer).activations};
     } else if constexpr (keeps_quantization<Layer>) {
         return wanted(end, rest...);
@@ -164,7 +169,8 @@ auto lower_layer(const In& in, const End& end, const sequential<Layers...>& netw
 
 /// Whether there may be something to do.
 template <class Layer>
-inline constexpr bool may_take_bytes = takes_bytes<product_type<Layer>> || requires(const Layer& l) {
+inline constexpr bool may_take_bytes = takes_bytes<product_type<Layer>> || std::is_same_v<Layer, quantized_values> ||
+                                       requires(const Layer& l) {
     l.map_layers(lower_inside{});
 };
 
