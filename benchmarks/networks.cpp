@@ -1,6 +1,7 @@
 // Whole networks, one thread, on every instruction set that this build has. At batch 1 and 256 the student of
-// examples/shrink_digits.cpp: with float weights, with int8 weights, and both with nine of ten weights gone. At batch 1 the small
-// networks. Counters: us per sample; limits, the share of what the registers and the reads of the weights allow, where it is known.
+// examples/shrink_digits.cpp: with float weights, with int8 weights, as bytes from end to end, and the first two with nine of ten
+// weights gone. At batch 1 the small networks. Counters: us per sample; limits, the share of what the registers and the reads of the
+// weights allow, where it is known.
 
 #include <benchmark/benchmark.h>
 
@@ -88,6 +89,17 @@ void run_network(benchmark::State& state, const Model& model, std::size_t batch,
     }
 }
 
+/// As bytes from end to end, calibrated with samples like those that it runs on.
+template <class Model>
+auto calibrated(const Model& model) {
+    std::vector<float> samples(64 * model.plan().input_shape().size());
+    const random_numbers random(seed{3}, 0);
+    for (std::size_t i = 0; i < samples.size(); ++i) {
+        samples[i] = random.uniform(i);
+    }
+    return *quantize_static(model, samples);
+}
+
 template <class Isa>
 void add_small(const char* name, auto model) {
     const auto add = [&](const char* kind, bool exact, auto made) {
@@ -98,6 +110,9 @@ void add_small(const char* name, auto model) {
     };
     add("float", false, model);
     add("int8", true, *quantize_dynamic(model));
+    if constexpr (!std::is_same_v<Isa, isa::dispatch>) {
+        add("int8_static", true, calibrated(model));
+    }
 }
 
 template <class Isa>
@@ -113,6 +128,9 @@ void add_isa() {
         };
         add("float", false, student());
         add("int8", true, *quantize_dynamic(student()));
+        if constexpr (!std::is_same_v<Isa, isa::dispatch>) {
+            add("int8_static", true, calibrated(student()));
+        }
         add("float_csr_90%", false, *sparsify(pruned_student()));
         add("int8_csr_90%", true, *quantize_dynamic(sparsify(pruned_student())));
     }

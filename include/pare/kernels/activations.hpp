@@ -83,6 +83,7 @@ struct leaky_relu_function {
 /// min(max(x + 3, 0), 6) / 6.
 struct hard_sigmoid_function {
     static constexpr const char* name = "hard_sigmoid";
+    static constexpr float flat_below = -3.0f, flat_above = 3.0f;
 
     template <class Isa>
     PARE_INLINE static auto value(detail::vector<Isa> x) noexcept {
@@ -99,6 +100,7 @@ struct hard_sigmoid_function {
 /// x hard_sigmoid(x).
 struct hard_swish_function {
     static constexpr const char* name = "hard_swish";
+    static constexpr float flat_below = -3.0f;
 
     template <class Isa>
     PARE_INLINE static auto value(detail::vector<Isa> x) noexcept {
@@ -115,6 +117,7 @@ struct hard_swish_function {
 /// x where x > 0, else alpha (e^x - 1).
 struct elu_function {
     static constexpr const char* name = "elu";
+    static constexpr float flat_below = -6.25f;
     float alpha = 1.0f;
 
     template <class Isa>
@@ -132,6 +135,7 @@ struct elu_function {
 /// 1 / (1 + e^-x).
 struct sigmoid_function {
     static constexpr const char* name = "sigmoid";
+    static constexpr float flat_below = -6.25f, flat_above = 6.25f;
 
     template <class Isa>
     PARE_INLINE static auto value(detail::vector<Isa> x) noexcept {
@@ -145,6 +149,7 @@ struct sigmoid_function {
 
 struct tanh_function {
     static constexpr const char* name = "tanh";
+    static constexpr float flat_below = -3.5f, flat_above = 3.5f;
 
     template <class Isa>
     PARE_INLINE static auto value(detail::vector<Isa> x) noexcept {
@@ -159,6 +164,7 @@ struct tanh_function {
 /// x sigmoid(x).
 struct silu_function {
     static constexpr const char* name = "silu";
+    static constexpr float flat_below = -8.5f;
 
     template <class Isa>
     PARE_INLINE static auto value(detail::vector<Isa> x) noexcept {
@@ -174,6 +180,7 @@ struct silu_function {
 /// x (1 + erf(x / sqrt(2))) / 2, within 2^-23 |x|. Hendrycks, Gimpel 2016.
 struct gelu_function {
     static constexpr const char* name = "gelu";
+    static constexpr float flat_below = -3.5f;
 
     template <class Isa>
     PARE_INLINE static auto value(detail::vector<Isa> x) noexcept {
@@ -199,6 +206,7 @@ private:
 /// x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2, computed as x sigmoid of twice that argument.
 struct gelu_tanh_function {
     static constexpr const char* name = "gelu_tanh";
+    static constexpr float flat_below = -3.5f;
 
     template <class Isa>
     PARE_INLINE static auto value(detail::vector<Isa> x) noexcept {
@@ -223,6 +231,7 @@ private:
 /// log(1 + e^x).
 struct softplus_function {
     static constexpr const char* name = "softplus";
+    static constexpr float flat_below = -6.25f;
 
     template <class Isa>
     PARE_INLINE static auto value(detail::vector<Isa> x) noexcept {

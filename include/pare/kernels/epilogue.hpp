@@ -272,6 +272,7 @@ struct scale_columns {
 ///     auto slope<Isa>(x, y) const     f'(x), where y = f(x)
 ///     static constexpr const char* name
 ///     static constexpr float low, high  where it does no more than to bound numbers: by which
+///     static constexpr float flat_below, flat_above  where it changes by less than 1/500 below, above: for tables of bytes
 ///
 /// and computes the same bits on every instruction set.
 template <class Function>

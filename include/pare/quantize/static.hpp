@@ -63,7 +63,8 @@ inline constexpr bool want_bytes<End, Layer, Rest...> = takes_static_range<Layer
                                                         ((has_byte_form<Layer> || keeps_bytes<Layer>)&&want_bytes<End, Rest...>);
 
 /// Where a network is watched: in front of products, of other layers that have a form for bytes, if they are wanted behind them,
-/// and at the end of what is added up. Functions right behind a product are a part of it, and ReLUs of whatever they are behind.
+/// and at the end of what is added up. ReLUs are a part of whatever they are behind; so are other functions of a product that
+/// floats follow.
 template <class Observer, bool End>
 class watch_inputs {
 public:
@@ -89,8 +90,8 @@ private:
     template <bool BehindProduct, class... Done, class Layer, class... Rest>
     auto watched(std::tuple<Done...> done, const Layer& layer, const Rest&... rest) const {
         constexpr bool is_product = takes_static_range<Layer>;
-        constexpr bool is_part = (BehindProduct && has_stage<Layer>) || keeps_quantization<Layer>;
-        if constexpr (is_product || (has_byte_form<Layer> && !is_part && want_bytes<End, Rest...>)) {
+        constexpr bool is_part = BehindProduct && has_stage<Layer>;
+        if constexpr (is_product || (has_byte_form<Layer> && !keeps_quantization<Layer> && want_bytes<End, Rest...>)) {
             auto input = watch();
             auto inside = inner<true>(layer);
             return watched<is_product>(
@@ -152,6 +153,19 @@ private:
     template <class... Done, class... Rest>
     auto quantized(std::tuple<Done...> done, const watched& input, const Rest&... rest) const {
         return quantized(std::tuple_cat(std::move(done), std::tuple(quantized_values{range_of(input)})), rest...);
+    }
+    /// A function needs no bytes for numbers that it makes the same of.
+    template <class... Done, class Function, class... Rest>
+    auto quantized(std::tuple<Done...> done, const watched& input, const activation<Function>& layer, const Rest&... rest) const {
+        observed_range range = *input.watching->range();
+        if constexpr (requires { Function::flat_below; }) {
+            range.min = (std::max)(range.min, Function::flat_below);
+        }
+        if constexpr (requires { Function::flat_above; }) {
+            range.max = (std::min)(range.max, Function::flat_above);
+        }
+        const quantized_values bytes{{affine_quantization<quint8>(range.min, range.max)}};
+        return quantized(std::tuple_cat(std::move(done), std::tuple(bytes, layer)), rest...);
     }
     template <class... Done, class Layer, class... Rest>
     requires takes_static_range<Layer>
