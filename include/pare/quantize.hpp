@@ -3,6 +3,7 @@
 
 #include <pare/quantize/bfloat16.hpp>
 #include <pare/quantize/dynamic.hpp>
+#include <pare/quantize/embeddings.hpp>
 #include <pare/quantize/float16.hpp>
 #include <pare/quantize/gptq.hpp>
 #include <pare/quantize/histogram_observers.hpp>

@@ -8,6 +8,7 @@
 
 #include <pare/core/thread_pool.hpp>
 #include <pare/nn/conv.hpp>
+#include <pare/nn/embedding.hpp>
 #include <pare/nn/flatten.hpp>
 #include <pare/nn/input.hpp>
 #include <pare/nn/layer_norm.hpp>
@@ -16,6 +17,7 @@
 #include <pare/prune/sparsify.hpp>
 #include <pare/quantize/bfloat16.hpp>
 #include <pare/quantize/dynamic.hpp>
+#include <pare/quantize/embeddings.hpp>
 #include <pare/quantize/float16.hpp>
 #include <pare/train/initialize.hpp>
 
@@ -107,6 +109,21 @@ TEST_CASE("depthwise convolutions") {
         sequential(input<7, 5, 18>(), conv2d<18, 18, 3, conv_options{.padding = 1, .groups = 18}>(), relu()), he_normal{}, seed{4});
     check_every_isa(net, 1e-5f);
     check_every_isa(*quantize_dynamic(net), 0.0f);
+}
+
+TEST_CASE("quantized tables") {
+    const auto net = *quantize_embeddings<row_quint<4, float16>>(
+        initialized(sequential(input<5>(), embedding<9, 21>()), he_normal{}, seed{6}));
+    const auto rows = [](const auto& ready) {
+        auto space = workspace_for(ready, 1);
+        std::vector<float> y(5 * 21);
+        run(ready, std::array{8.0f, 0.0f, 3.0f, 3.0f, 5.0f}, y, space);
+        return y;
+    };
+    const auto expected = rows(prepare<isa::scalar>(net));
+    for (const isa::dispatch chosen : usable()) {
+        CHECK(rows(prepare(net, chosen)) == expected);
+    }
 }
 
 TEST_CASE("branches of layers that are not fused") {

@@ -9,6 +9,7 @@
 #include <pare/types/activations.hpp>
 #include <pare/types/mixed_weights.hpp>
 #include <pare/types/quantization.hpp>
+#include <pare/types/row_quint.hpp>
 #include <pare/types/weight_matrix.hpp>
 
 PARE_NAMESPACE_BEGIN
@@ -22,6 +23,8 @@ PARE_NAMESPACE_BEGIN
 ///     qint<B, G>, nf4<G>                w, w.scale        U8 [outputs, bytes of a row], F32 or F16 [outputs, groups]
 ///     affine qint<B, G>                 w.zero_point      besides: U8 [outputs, groups]
 ///     qint<B, G> with minima            w.minimum         besides: F32 or F16 [outputs, groups]
+///     row_quint<B>                      w, w.scale,       U8 [rows, bytes of a row], F32 or F16 [rows] twice
+///                                       w.minimum
 ///     blocks of ggml                    w                 U8 [outputs, bytes of a row], byte for byte as ggml stores them
 ///     csr                               w.crow_indices    U32 [outputs + 1], where rows begin
 ///                                       w.col_indices     U16 (csr32: U32) [stored], their columns

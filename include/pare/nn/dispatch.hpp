@@ -3,6 +3,7 @@
 
 #include <pare/kernels/attention.hpp>
 #include <pare/kernels/layer_norm.hpp>
+#include <pare/kernels/lookup.hpp>
 #include <pare/kernels/packed_dispatch.hpp>
 #include <pare/kernels/recurrent.hpp>
 #include <pare/nn/branches.hpp>
@@ -60,7 +61,7 @@ using operations = kernels::joined<
         kernels::cell_operation<kernels::lstm_cell, false>, kernels::cell_operation<kernels::gru_cell, false>,
         kernels::cell_operation<kernels::rnn_cell<kernels::tanh_function>, false>,
         kernels::cell_operation<kernels::rnn_cell<kernels::relu_function>, false>, kernels::layer_norm_rows::operation,
-        kernels::attention_heads::operation, add_numbers_operation, forward_operation<softmax>, forward_operation<log_softmax>,
+        kernels::attention_heads::operation, kernels::dequantize_row_operation, add_numbers_operation, forward_operation<softmax>, forward_operation<log_softmax>,
         forward_operation<pool_in_table<pool_kind::max, 1>>, forward_operation<pool_in_table<pool_kind::average, 1>>,
         forward_operation<pool_in_table<pool_kind::max, 2>>, forward_operation<pool_in_table<pool_kind::average, 2>>>>::type;
 

@@ -5,9 +5,12 @@
 #include <cstdint>
 
 #include <pare/core/result.hpp>
+#include <pare/kernels/lookup.hpp>
+#include <pare/kernels/operation.hpp>
 #include <pare/nn/trainable.hpp>
 #include <pare/types/activations.hpp>
 #include <pare/types/quantization.hpp>
+#include <pare/types/row_quint.hpp>
 
 PARE_NAMESPACE_BEGIN
 
@@ -30,6 +33,23 @@ float weight_at(const Weights& w, std::size_t row, std::size_t column) noexcept 
         static_assert(std::is_same_v<typename Weights::layout, full>,
                       "pare: an embedding looks up whole rows: its weights are stored in full");
         return w.real(row, row * w.columns() + column);
+    }
+}
+
+/// out [columns] = a row of a table as floats.
+template <class Context, class Weights>
+void look_up(Context& ctx, const Weights& w, std::size_t row, float* out) noexcept {
+    if constexpr (requires { requires of_rows<typename Weights::element>; }) {
+        using storage = element_storage<typename Weights::element>;
+        kernels::call<kernels::dequantize_row_operation>(
+            ctx,
+            kernels::table_row{w.values.data() + row * storage::bytes_per_row(w.columns()), w.columns(), Weights::element::bits,
+                               w.scales[row], w.zero_points[row]},
+            out);
+    } else {
+        for (std::size_t j = 0; j < w.columns(); ++j) {
+            out[j] = weight_at(w, row, j);
+        }
     }
 }
 
@@ -97,12 +117,14 @@ struct embedding {
     plan_type plan() const noexcept { return {extents<Width>(extents<dyn>(weights.columns()))}; }
 
     template <class Context, class X, class Y>
-    void forward(Context&, const X& x, const Y& y) const noexcept {
+    void forward(Context& ctx, const X& x, const Y& y) const noexcept {
         const std::size_t n = weights.columns();
         for (std::size_t i = 0; i < x.size(); ++i) {
             const std::size_t row = detail::row_of(x.data()[i], weights.rows());
-            for (std::size_t j = 0; j < n; ++j) {
-                y.data()[i * n + j] = row == no_row ? 0.0f : detail::weight_at(weights, row, j);
+            if (row == no_row) {
+                std::fill_n(y.data() + i * n, n, 0.0f);
+            } else {
+                detail::look_up(ctx, weights, row, y.data() + i * n);
             }
         }
     }
@@ -177,19 +199,26 @@ struct embedding_bag {
                         "a weighted embedding_bag is given %zu numbers: not as many weights as indices", input[0]);
             return width;
         }
+        template <std::size_t N>
+        constexpr std::size_t scratch_bytes(std::size_t, const extents<N>&) const noexcept {
+            return scratch_bytes_of<float>(width[0]);
+        }
     };
     plan_type plan() const noexcept { return {extents<Width>(extents<dyn>(weights.columns()))}; }
 
     template <class Context, class X, class Y>
-    void forward(Context&, const X& x, const Y& y) const noexcept {
+    void forward(Context& ctx, const X& x, const Y& y) const noexcept {
+        Context inner = ctx;
         const std::size_t n = weights.columns();
+        float* const one = inner.scratch.template take<float>(n);
         for (std::size_t b = 0; b < x.extent(0); ++b) {
             float* const out = y.data() + b * n;
             std::size_t seen = 0;
             std::fill(out, out + n, 0.0f);
             for_each_row(x, b, [&](std::size_t row, const float* weight) {
+                detail::look_up(inner, weights, row, one);
                 for (std::size_t j = 0; j < n; ++j) {
-                    const float value = detail::weight_at(weights, row, j);
+                    const float value = one[j];
                     if constexpr (Mode == bag_mode::max) {
                         out[j] = seen == 0 || value > out[j] ? value : out[j];
                     } else {
