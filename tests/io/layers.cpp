@@ -1,6 +1,7 @@
 #include <pare/io/model.hpp>
 #include <pare/nn.hpp>
 #include <pare/quantize/dynamic.hpp>
+#include <pare/quantize/embeddings.hpp>
 #include <pare/train/initialize.hpp>
 
 #include "../catch.hpp"
@@ -53,6 +54,30 @@ TEST_CASE("recurrent layers have PyTorch's names") {
     round_trip(*quantize_dynamic(make(1)), *quantize_dynamic(make(2)));
 }
 
-TEST_CASE("quantized convolutions come back") {
+TEST_CASE("quantized layers come back") {
     round_trip(*quantize_dynamic(network(1)), *quantize_dynamic(network(2)));
+    const auto make = [](std::uint64_t s) {
+        return initialized(sequential(input<6, 8>(), conv1d<8, 8, 3>(), gru<8, 8>(), rnn<8, 8>(), self_attention<8, 2>()),
+                           glorot_normal{}, seed{s});
+    };
+    CHECK(round_trip(*quantize_dynamic(make(1)), *quantize_dynamic(make(2))).find("3.out_proj.weight.scale") != nullptr);
+    const auto transposed = [](std::uint64_t s) {
+        return initialized(sequential(input<3, 3, 2>(), conv_transpose2d<2, 4, 3>()), glorot_normal{}, seed{s});
+    };
+    round_trip(*quantize_dynamic(transposed(1)), *quantize_dynamic(transposed(2)));
+}
+
+TEST_CASE("tables of rows come back, and their scales are checked") {
+    const auto make = [](std::uint64_t s) { return initialized(sequential(input<4>(), embedding<9, 5>()), he_normal{}, seed{s}); };
+    const auto file =
+        round_trip(*quantize_embeddings<row_quint<4, float16>>(make(1)), *quantize_embeddings<row_quint<4, float16>>(make(2)));
+    CHECK(file.find("0.weight")->shape == std::vector<std::size_t>{9, 3});
+    CHECK(file.find("0.weight.scale")->shape == std::vector<std::size_t>{9, 2});
+    auto wrong = *quantize_embeddings<row_quint<8>>(make(1));
+    auto other = wrong;
+    std::get<1>(wrong.layers).weights.scales[5] = -3e30f;  // a minimum
+    REQUIRE_FALSE(save(wrong, "pare_test_layers.safetensors"));
+    CHECK_THAT(load(other, "pare_test_layers.safetensors")->message,
+               ContainsSubstring("\"0.weight.scale\": expected numbers from -2^62 to 2^62, found -3e+30"));
+    std::remove("pare_test_layers.safetensors");
 }
