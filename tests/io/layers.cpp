@@ -72,12 +72,13 @@ TEST_CASE("tables of rows come back, and their scales are checked") {
     const auto file =
         round_trip(*quantize_embeddings<row_quint<4, float16>>(make(1)), *quantize_embeddings<row_quint<4, float16>>(make(2)));
     CHECK(file.find("0.weight")->shape == std::vector<std::size_t>{9, 3});
-    CHECK(file.find("0.weight.scale")->shape == std::vector<std::size_t>{9, 2});
+    CHECK(file.find("0.weight.scale")->shape == std::vector<std::size_t>{9});
+    CHECK(file.find("0.weight.minimum")->type == "F16");
     auto wrong = *quantize_embeddings<row_quint<8>>(make(1));
     auto other = wrong;
-    std::get<1>(wrong.layers).weights.scales[5] = -3e30f;  // a minimum
+    std::get<1>(wrong.layers).weights.zero_points[5] = -3e30f;
     REQUIRE_FALSE(save(wrong, "pare_test_layers.safetensors"));
     CHECK_THAT(load(other, "pare_test_layers.safetensors")->message,
-               ContainsSubstring("\"0.weight.scale\": expected numbers from -2^62 to 2^62, found -3e+30"));
+               ContainsSubstring("\"0.weight.minimum\": expected finite numbers of at most 2^62, found -3e+30"));
     std::remove("pare_test_layers.safetensors");
 }

@@ -53,6 +53,14 @@ void check(const Layer& layer, const char* kernel, double tolerance) {
     CHECK(worst <= tolerance * largest);
 }
 
+struct value_range_of {
+    float min = 0.0f, max = 0.0f;
+    void include(float x) {
+        min = (std::min)(min, x);
+        max = (std::max)(max, x);
+    }
+};
+
 }  // namespace
 
 TEST_CASE("dense") {
@@ -69,6 +77,42 @@ TEST_CASE("recurrent layers") {
     check<9, 28>(lstm<dyn, dyn>(28, 32), "gemm_int8", 0.02);
     check<9, 28>(gru<dyn, dyn>(28, 32), "gemm_int8", 0.02);
     check<9, 28>(rnn<dyn, dyn>(28, 48), "gemm_int8", 0.03);
+}
+
+TEST_CASE("one range for all rows of a batch, where it is asked for") {
+    constexpr std::size_t inputs = 37, batch = 5;
+    const auto net = initialized(sequential(dense<inputs, 3>()), glorot_normal{}, seed{14});
+    const auto small = quantize_dynamic<dialect::pare, granularity::per_channel>(net);
+    REQUIRE(small);
+    const random_numbers random(seed{15}, 0);
+    tensor<float, batch, inputs> x;
+    for (std::size_t i = 0; i < x.size(); ++i) {
+        x.data()[i] = random.uniform(i, -1.0f, 1.0f) * static_cast<float>(1 + i / inputs);  // rows of several ranges
+    }
+    const auto& layer = std::get<0>(small->layers);
+    const auto check_outputs = [&](std::size_t rows) {
+        value_range_of range;
+        for (std::size_t i = 0; i < rows * inputs; ++i) {
+            range.include(x.data()[i]);
+        }
+        const auto q = affine_quantization<quint8>(range.min, range.max);
+        const auto ready = prepare<isa::native>(*small);
+        const auto y = outputs(ready, std::vector<float>(x.data(), x.data() + rows * inputs));
+        for (std::size_t r = 0; r < rows; ++r) {
+            for (std::size_t o = 0; o < 3; ++o) {
+                std::int32_t sum = 0;
+                for (std::size_t i = 0; i < inputs; ++i) {
+                    const auto code = quantize_value(x(r, i), exact_divide(1.0f, q.scale), q.zero_point, 0, 255);
+                    sum += (code - q.zero_point) * layer.weights.values[o * inputs + i];
+                }
+                const float scale = exact_multiply(q.scale, layer.weights.scales[o]);
+                CHECK(y[r * 3 + o] == opaque(exact_multiply(static_cast<float>(sum), scale) + layer.bias(o)));
+            }
+        }
+        CHECK_THAT(describe(ready), ContainsSubstring("activations quantized per tensor"));
+    };
+    check_outputs(1);
+    check_outputs(batch);
 }
 
 TEST_CASE("projections of attention") {

@@ -99,18 +99,18 @@ struct convolve_operation {
 template <class Form, class Weights>
 using weights_operations = kernels::operation_list<pack_operation<Form, Weights>, copy_operation<Form, Weights>,
                                                    destroy_operation<Form, Weights>, bytes_operation<Form, Weights>>;
-/// What the table needs for weights that multiply activations of one kind, and for those that also convolve. Stages behind are a
+/// What the table needs for weights that multiply activations of some kinds, and for those that also convolve. Stages behind are a
 /// bias, alone or with a ReLU.
-template <class Weights, class Activations>
+template <class Weights, class... Activations>
 using product_operations = typename kernels::joined<
     weights_operations<matrix_form, Weights>,
     kernels::operation_list<multiply_operation<Weights, Activations>, multiply_operation<Weights, Activations, kernels::add_bias>,
-                            multiply_operation<Weights, Activations, kernels::add_bias, kernels::rectify>>>::type;
-template <class Weights, class Activations>
+                            multiply_operation<Weights, Activations, kernels::add_bias, kernels::rectify>>...>::type;
+template <class Weights, class... Activations>
 using convolution_operations = typename kernels::joined<
     weights_operations<convolution_form, Weights>,
     kernels::operation_list<convolve_operation<Weights, Activations, kernels::add_bias>,
-                            convolve_operation<Weights, Activations, kernels::add_bias, kernels::rectify>>>::type;
+                            convolve_operation<Weights, Activations, kernels::add_bias, kernels::rectify>>...>::type;
 
 /// Packed weights of a form, those of the instruction set that was chosen, behind a pointer. A value.
 template <class Form, class Weights>

@@ -224,18 +224,10 @@ struct convolution_layer {
         const kernels::convolution s = plan().over(1);
         return sentence(Rank == 1 ? "conv1d " : "conv2d ", s.channels, " -> ", s.outputs, ", kernel ", s.kernel_height, "x",
                         s.kernel_width, s.groups == 1 ? std::string() : sentence(" in ", s.groups, " groups"), ": ",
-                        weights.describe(), note());
+                        weights.describe(), detail::activations_note<Weights, Activations>());
     }
 
 private:
-    static constexpr const char* note() noexcept {
-        if constexpr (std::is_same_v<Activations, dynamic_range> && requires { Weights::activations_note; }) {
-            return Weights::activations_note;
-        } else {
-            return Activations::note;
-        }
-    }
-
     template <class T, std::size_t... E>
     kernels::convolution shape_of(const tensor_view<T, E...>& x) const noexcept {
         return plan().over(detail::image_size(sample_shape(x)));

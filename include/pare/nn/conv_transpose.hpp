@@ -234,7 +234,7 @@ struct conv_transpose2d {
         const window& w = moves.value;
         return sentence("conv_transpose2d ", weights.columns() * w.groups, " -> ", bias.size(), ", kernel ", w.kernel.height, "x",
                         w.kernel.width, w.groups == 1 ? std::string() : sentence(" in ", w.groups, " groups"), ": ",
-                        weights.describe(), Activations::note);
+                        weights.describe(), detail::activations_note<Weights, Activations>());
     }
 
 private:

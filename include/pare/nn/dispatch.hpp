@@ -31,7 +31,8 @@ using pool_in_table = pool_layer<Kind, Rank, size2d(dyn), pool_options{}>;
 /// compile with a sentence.
 using operations = kernels::joined<
     product_operations<weight_matrix<float, full>, as_float>, product_operations<weight_matrix<bfloat16, full>, as_float>,
-    product_operations<weight_matrix<float16, full>, as_float>, product_operations<weight_matrix<qint8, full>, dynamic_range>,
+    product_operations<weight_matrix<float16, full>, as_float>,
+    product_operations<weight_matrix<qint8, full>, dynamic_range, dynamic_tensor_range<>>,
     product_operations<weight_matrix<qint4<32>, full>, dynamic_range>,
     product_operations<weight_matrix<qint4<64>, full>, dynamic_range>,
     product_operations<weight_matrix<qint4<128>, full>, dynamic_range>,
@@ -43,7 +44,7 @@ using operations = kernels::joined<
     product_operations<weight_matrix<float, csr32>, as_float>, product_operations<weight_matrix<qint8, csr>, dynamic_range>,
     product_operations<weight_matrix<qint8, csr32>, dynamic_range>, convolution_operations<weight_matrix<float, full>, as_float>,
     convolution_operations<weight_matrix<bfloat16, full>, as_float>, convolution_operations<weight_matrix<float16, full>, as_float>,
-    convolution_operations<weight_matrix<qint8, full>, dynamic_range>,
+    convolution_operations<weight_matrix<qint8, full>, dynamic_range, dynamic_tensor_range<>>,
     convolution_operations<weight_matrix<qint4<64>, full>, dynamic_range>,
     kernels::operation_list<
         kernels::apply_operation<kernels::scale_columns>, kernels::apply_operation<kernels::map_values<kernels::relu_function>>,
@@ -61,9 +62,10 @@ using operations = kernels::joined<
         kernels::cell_operation<kernels::lstm_cell, false>, kernels::cell_operation<kernels::gru_cell, false>,
         kernels::cell_operation<kernels::rnn_cell<kernels::tanh_function>, false>,
         kernels::cell_operation<kernels::rnn_cell<kernels::relu_function>, false>, kernels::layer_norm_rows::operation,
-        kernels::attention_heads::operation, kernels::dequantize_row_operation, add_numbers_operation, forward_operation<softmax>, forward_operation<log_softmax>,
-        forward_operation<pool_in_table<pool_kind::max, 1>>, forward_operation<pool_in_table<pool_kind::average, 1>>,
-        forward_operation<pool_in_table<pool_kind::max, 2>>, forward_operation<pool_in_table<pool_kind::average, 2>>>>::type;
+        kernels::attention_heads::operation, kernels::dequantize_row_operation, add_numbers_operation, forward_operation<softmax>,
+        forward_operation<log_softmax>, forward_operation<pool_in_table<pool_kind::max, 1>>,
+        forward_operation<pool_in_table<pool_kind::average, 1>>, forward_operation<pool_in_table<pool_kind::max, 2>>,
+        forward_operation<pool_in_table<pool_kind::average, 2>>>>::type;
 
 }  // namespace detail
 

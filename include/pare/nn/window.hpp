@@ -124,6 +124,20 @@ constexpr auto windows_over(const Window& w, const extents<N...>& sample, std::s
 
 }  // namespace detail
 
+namespace detail {
+
+/// What describe() says about the activations of a convolution.
+template <class Weights, class Activations>
+constexpr const char* activations_note() noexcept {
+    if constexpr (requires { Weights::activations_note; }) {
+        return Weights::activations_note;
+    } else {
+        return Activations::note;
+    }
+}
+
+}  // namespace detail
+
 PARE_NAMESPACE_END
 
 #endif
