@@ -57,14 +57,6 @@ std::pair<std::vector<float>, std::size_t> outputs(const Model& quantized) {
     return out;
 }
 
-double mean_squared_difference(const std::vector<float>& a, const std::vector<float>& b) {
-    double sum = 0.0;
-    for (std::size_t i = 0; i < a.size(); ++i) {
-        sum += static_cast<double>(a[i] - b[i]) * static_cast<double>(a[i] - b[i]);
-    }
-    return sum / static_cast<double>(a.size());
-}
-
 /// GPTQ, calibrated on 256 images, against rounding to nearest: the quotient of their mean squared differences from the float
 /// logits.
 template <class Model>

@@ -49,10 +49,9 @@ struct real_weights {
     }
 };
 
-/// What a model gives for some data, with float kernels whatever its weights are: those of quantized ones take long to compile.
+/// What a model gives for some data, with the kernels of its weights.
 template <class Model, class Data>
-std::vector<float> outputs_of(const Model& quantized, const Data& data) {
-    const auto model = map_weights(quantized, real_weights{});
+std::vector<float> run_outputs_of(const Model& model, const Data& data) {
     std::vector<float> y;
     pare::serial_executor serial;
     const auto problem = run_over(
@@ -61,15 +60,20 @@ std::vector<float> outputs_of(const Model& quantized, const Data& data) {
     return problem ? std::vector<float>() : y;
 }
 
-/// The mean squared difference of the outputs of two models.
-template <class A, class B, class Data>
-double output_error(const A& a, const B& b, const Data& data) {
-    const auto x = outputs_of(a, data), y = outputs_of(b, data);
+inline double mean_squared_difference(const std::vector<float>& x, const std::vector<float>& y) {
     double sum = 0.0;
     for (std::size_t i = 0; i < x.size(); ++i) {
         sum += static_cast<double>(x[i] - y[i]) * static_cast<double>(x[i] - y[i]);
     }
     return sum / static_cast<double>(x.size());
+}
+
+/// The mean squared difference of the outputs of two models, both by float kernels with the numbers that their weights stand for:
+/// those of quantized ones take long to compile.
+template <class A, class B, class Data>
+double output_error(const A& a, const B& b, const Data& data) {
+    return mean_squared_difference(run_outputs_of(map_weights(a, real_weights{}), data),
+                                   run_outputs_of(map_weights(b, real_weights{}), data));
 }
 
 #endif

@@ -96,6 +96,7 @@ namespace detail {
 /// convolution may have several.
 struct storage_inputs {
     const void* weights;
+    const weight_matrix<float, full>* full_weights;  // the same, where they are
     std::string name;
     std::vector<input_statistics> groups;
 
@@ -115,9 +116,15 @@ public:
         }
         return nullptr;
     }
-    storage_inputs& add(const void* weights, std::string name, std::size_t groups, std::size_t columns, bool second_moments) {
-        return storages_.emplace_back(storage_inputs{
-            weights, std::move(name), std::vector<input_statistics>(groups, input_statistics(columns, second_moments))});
+    template <class Weights>
+    storage_inputs& add(const Weights& w, std::string name, std::size_t groups, bool second_moments) {
+        const weight_matrix<float, full>* full_weights = nullptr;
+        if constexpr (std::is_same_v<Weights, weight_matrix<float, full>>) {
+            full_weights = &w;
+        }
+        return storages_.emplace_back(
+            storage_inputs{&w, full_weights, std::move(name),
+                           std::vector<input_statistics>(groups, input_statistics(w.columns(), second_moments))});
     }
     std::deque<storage_inputs>& storages() noexcept { return storages_; }
 
@@ -204,13 +211,13 @@ struct observe_weights {
     template <class Layout>
     auto operator()(const member_path& path, const weight_matrix<float, Layout>& w, as_float a) const {
         using made = packed<observed<weight_matrix<float, Layout>>, Isa>;
-        return mapped_weights<made, as_float>{made(w, &into->add(&w, path.text(), 1, w.columns(), second_moments)), a};
+        return mapped_weights<made, as_float>{made(w, &into->add(w, path.text(), 1, second_moments)), a};
     }
     template <class Layout>
     auto operator()(const member_path& path, const weight_matrix<float, Layout>& w, as_float a,
                     const kernels::convolution& s) const {
         using made = packed_convolution<observed<weight_matrix<float, Layout>>, Isa>;
-        return mapped_weights<made, as_float>{made(w, s, &into->add(&w, path.text(), s.groups, w.columns(), second_moments)), a};
+        return mapped_weights<made, as_float>{made(w, s, &into->add(w, path.text(), s.groups, second_moments)), a};
     }
     template <class Weights>
     auto operator()(const member_path&, const Weights& w, as_float a, looked_up) const {

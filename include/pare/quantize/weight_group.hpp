@@ -32,6 +32,9 @@ public:
     using format = typename storage::format;
     static constexpr std::int32_t most = (1 << Element::bits) - 1;  // steps between the least code and the largest
     static constexpr bool has_levels = format::offset == group_offset::levels;
+    static constexpr bool is_symmetric = format::offset == group_offset::none;
+    static constexpr std::int32_t least_code = is_symmetric ? format::middle - Element::largest : 0;
+    static constexpr std::int32_t largest_code = is_symmetric ? format::middle + Element::largest : most;
 
     /// That which spends all codes on [min, max], which for symmetric codes and levels extends to both sides of zero, for affine
     /// ones to zero. Symmetric: scale = max |w| / (2^(bits - 1) - 1). Affine: scale = (max - min) / (2^bits - 1), zero point =
@@ -70,8 +73,7 @@ public:
     /// The code nearest to w; halves to even, but of two levels to the lower one.
     std::int32_t code(float w) const noexcept {
         if constexpr (format::offset == group_offset::none) {
-            return quantize_value(w, inverse_, format::middle, format::middle - Element::largest,
-                                  format::middle + Element::largest);
+            return quantize_value(w, inverse_, format::middle, least_code, largest_code);
         } else if constexpr (format::offset == group_offset::zero_point) {
             return quantize_value(w, inverse_, static_cast<std::int32_t>(offset_), 0, most);
         } else if constexpr (format::offset == group_offset::minimum) {
@@ -85,10 +87,27 @@ public:
             return level;
         }
     }
+    /// Where w lies between codes, as a number that code() rounds; and what a number there stands for. Not for levels.
+    float position(float w) const noexcept requires(!has_levels) {
+        if constexpr (format::offset == group_offset::minimum) {
+            return (w - offset_) * inverse_;
+        } else {
+            return w * inverse_ + zero();
+        }
+    }
+    float real_at(float position) const noexcept requires(!has_levels) {
+        if constexpr (format::offset == group_offset::minimum) {
+            return position * scale_ + offset_;
+        } else {
+            return (position - zero()) * scale_;
+        }
+    }
     /// The number that a code stands for.
     float real(std::int32_t code) const noexcept { return format::real(code, scale_, offset_); }
 
 private:
+    float zero() const noexcept { return is_symmetric ? static_cast<float>(format::middle) : offset_; }
+
     weight_group(float scale, float offset) noexcept : scale_(scale) {
         if constexpr (std::is_same_v<scale_type, float16>) {
             scale_ = scale_ == 0.0f ? float16(0x1p-24f) : scale_;  // the smallest there is
