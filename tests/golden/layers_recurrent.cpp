@@ -48,7 +48,7 @@ void check_layer(const json& c, Layer layer, const std::string& prefix = "") {
         check_close(inferred, expected, 1e-5, 2e-6);
     }
     backward(std::as_const(layer), ctx, xs, ys, batch_of(dy.data(), batch, out), batch_of(dx.data(), batch, sample),
-             std::span<float>(gradient), std::span<const float>(saved));
+             std::span<float>(gradient), std::span<float>(saved));
     if (c["tensors"].contains("grad_x")) {
         check_close(dx, golden_numbers(c, "grad_x"), 1e-3, 1e-5);
     }

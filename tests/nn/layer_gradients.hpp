@@ -38,7 +38,7 @@ struct training_pass {
         forward_training(layer, ctx, xs, batch_of(y.data(), batch, out), std::span<float>(saved));
         backward(std::as_const(layer), ctx, xs, batch_of(std::as_const(y).data(), batch, out),
                  batch_of(std::as_const(dy).data(), batch, out), batch_of(dx.data(), batch, shape), std::span<float>(gradient),
-                 std::span<const float>(saved));
+                 std::span<float>(saved));
     }
 };
 

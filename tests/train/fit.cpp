@@ -13,7 +13,6 @@
 #include <pare/train/report.hpp>
 
 #include "../catch.hpp"
-#include "../counted_allocations.hpp"
 #include "../toy_data.hpp"
 
 using namespace pare;
@@ -94,19 +93,6 @@ TEST_CASE("the same seed gives the same bits on every run and any number of thre
         CHECK(trained(pool, 3) == expected);
     }
     CHECK(trained(serial, 4) != expected);
-}
-
-TEST_CASE("steps allocate nothing") {
-    const auto train = quarters(200);
-    const auto allocated = [&](std::size_t epochs) {
-        auto net = small_network();
-        const std::size_t before = allocations;
-        REQUIRE(fit(net, train, cross_entropy{0.1f}, adam{},
-                    {.epochs = epochs, .batch_size = 32, .largest_gradient = 1.0f, .largest_gradient_norm = 1.0f}));
-        return allocations - before;
-    };
-    CHECK(allocated(1) > 0);
-    CHECK(allocated(1) == allocated(7));
 }
 
 TEST_CASE("callbacks hear of steps and epochs, and may stop") {
@@ -266,15 +252,4 @@ TEST_CASE("initializers give the variance of their formula") {
     CHECK(variance() == Approx(2.0 / 400).epsilon(0.02));
     initialize(net, glorot_normal{}, seed{9});
     CHECK(variance() == Approx(2.0 / 900).epsilon(0.02));
-}
-
-TEST_CASE("the memory of training is stated") {
-    const auto net = sequential(sequential(dense<2, 64>(), relu()), dense<64, 4>());
-    const training_memory m = training_memory_of(net, adam{}, 32);
-    const std::size_t parameters = 2 * 64 + 64 + 64 * 4 + 4;
-    CHECK(m.parameters == 4 * parameters);
-    CHECK(m.gradient == m.parameters);
-    CHECK(m.slots == 2 * m.parameters);
-    CHECK(m.activations == 4 * 32 * (2 + 2 * 64 + 2 * 4));
-    CHECK(m.total() == 4 * m.parameters + m.activations + m.scratch);
 }

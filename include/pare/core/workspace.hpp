@@ -2,6 +2,7 @@
 #define PARE_CORE_WORKSPACE_HPP
 
 #include <cstddef>
+#include <span>
 
 #include <pare/core/aligned.hpp>
 
@@ -34,6 +35,12 @@ public:
     }
 
     std::size_t left() const noexcept { return left_; }
+
+    /// The arena and `behind`, where that begins where the arena ends; else the arena alone.
+    arena with(std::span<float> behind) const noexcept {
+        const bool adjacent = reinterpret_cast<std::byte*>(behind.data()) == next_ + left_;
+        return {next_, left_ + (adjacent ? behind.size_bytes() : 0)};
+    }
 
 private:
     std::byte* next_ = nullptr;

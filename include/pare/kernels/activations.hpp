@@ -52,6 +52,7 @@ PARE_INLINE vector<Isa> gated(vector<Isa> x, vector<Isa> gate) noexcept {
 struct relu6_function {
     static constexpr const char* name = "relu6";
     static constexpr float low = 0.0f, high = 6.0f;
+    static constexpr bool slope_of_value = true;
 
     template <class Isa>
     PARE_INLINE static auto value(detail::vector<Isa> x) noexcept {
@@ -136,6 +137,7 @@ struct elu_function {
 struct sigmoid_function {
     static constexpr const char* name = "sigmoid";
     static constexpr float flat_below = -6.25f, flat_above = 6.25f;
+    static constexpr bool slope_of_value = true;
 
     template <class Isa>
     PARE_INLINE static auto value(detail::vector<Isa> x) noexcept {
@@ -150,6 +152,7 @@ struct sigmoid_function {
 struct tanh_function {
     static constexpr const char* name = "tanh";
     static constexpr float flat_below = -3.5f, flat_above = 3.5f;
+    static constexpr bool slope_of_value = true;
 
     template <class Isa>
     PARE_INLINE static auto value(detail::vector<Isa> x) noexcept {

@@ -273,6 +273,7 @@ struct scale_columns {
 ///     static constexpr const char* name
 ///     static constexpr float low, high  where it does no more than to bound numbers: by which
 ///     static constexpr float flat_below, flat_above  where it changes by less than 1/500 below, above: for tables of bytes
+///     static constexpr bool slope_of_value = true     where slope(y, y) is the same
 ///
 /// and computes the same bits on every instruction set.
 template <class Function>
@@ -294,6 +295,7 @@ struct map_values {
 struct relu_function {
     static constexpr const char* name = "relu";
     static constexpr float low = 0.0f, high = largest_range;
+    static constexpr bool slope_of_value = true;
 
     template <class Isa>
     PARE_INLINE static auto value(typename simd::ops<Isa>::f32 x) noexcept {

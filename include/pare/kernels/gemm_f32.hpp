@@ -86,7 +86,9 @@ struct gemm_f32_kernel {
             }
         }
         const std::size_t panel_size = layout::width * pieces.depth();
-        const auto load = [&](std::size_t c) { return simd::load_as_float<Isa>(b + c / Vectors * panel_size + c % Vectors * V::lanes); };
+        const auto load = [&](std::size_t c) {
+            return simd::load_as_float<Isa>(b + c / Vectors * panel_size + c % Vectors * V::lanes);
+        };
         const auto step = [&](const float* const(&x)[Rows], std::size_t i) {
             if constexpr (Panels > 1) {  // few rows: they stay in registers while weights stream past
                 typename V::f32 xr[Rows];
@@ -205,13 +207,15 @@ PARE_INLINE void gemm_f32_row(const float* a, const Stored* b, const Epilogue& e
     });
 }
 
-/// How many numbers gemm_f32 packs at a time, about a megabyte, and how many columns of B that is.
+/// How many numbers gemm_f32 packs at a time, about a megabyte, and how many columns of B that is: at least four panels.
 inline constexpr std::size_t gemm_f32_chunk = std::size_t{1} << 18;
+inline constexpr std::size_t gemm_f32_most_columns = 320;
 template <class Isa>
 constexpr std::size_t gemm_f32_chunk_columns(std::size_t n, std::size_t k) noexcept {
     using layout = typename gemm_f32_kernel<Isa>::layout;
     const std::size_t fitting = gemm_f32_chunk / (k + 1) / layout::width * layout::width;
-    const std::size_t chunk = fitting < 4 * layout::width ? 4 * layout::width : fitting;
+    const std::size_t most = round_up(gemm_f32_most_columns, layout::width), fewest = 4 * layout::width;
+    const std::size_t chunk = fitting > most ? most : fitting < fewest ? fewest : fitting;
     return chunk < n ? chunk : layout::padded(n);
 }
 
@@ -220,9 +224,9 @@ template <class Isa>
 constexpr std::size_t gemm_f32_scratch_bytes(std::size_t n, std::size_t k) noexcept {
     using layout = typename gemm_f32_kernel<Isa>::layout;
     const std::size_t all = layout::padded(n) * k;
-    const std::size_t four_panels = 4 * layout::width * k;
-    const std::size_t most = four_panels < gemm_f32_chunk ? gemm_f32_chunk : four_panels;
-    return scratch_bytes_of<float>(all < most ? all : most);
+    const std::size_t most = round_up(gemm_f32_most_columns, layout::width) * k, fewest = 4 * layout::width * k;
+    const std::size_t chunk = most < gemm_f32_chunk ? most : fewest < gemm_f32_chunk ? gemm_f32_chunk : fewest;
+    return scratch_bytes_of<float>(all < chunk ? all : chunk);
 }
 
 /// C [m, n] = A [m, k] * B [k, n], either operand transposed by its strides. Packs B into the scratch as it goes, O(nk) moves

@@ -50,40 +50,68 @@ PARE_INLINE void store_count(float* p, Vector v, std::size_t count) noexcept {
 
 }  // namespace detail
 
-/// The greatest number of each window: NaN where one is, -inf where it sees only the border.
+namespace detail {
+
+/// The greatest number that output (oy, ox) sees of `count` channels from c on: NaN where one is, -inf where it sees only the
+/// border.
+template <class Isa>
+PARE_INLINE auto greatest_of(const convolution& s, std::size_t oy, std::size_t ox, const float* x, std::size_t c,
+                             std::size_t count) noexcept {
+    using V = simd::ops<Isa>;
+    // Magnitudes above that of infinity are NaN: found in integers, for -ffast-math and whatever maximum() makes of NaN.
+    const auto infinity = V::set(std::int32_t{0x7f800000});
+    auto magnitude = V::set(std::int32_t{0});
+    auto greatest = V::from_bits(V::set((std::numeric_limits<std::int32_t>::min)() | 0x7f800000));
+    for_each_pixel(s, oy, ox, [&](std::size_t at) {
+        const auto v = load_first<Isa>(x + at + c, count);
+        greatest = V::maximum(greatest, v);
+        magnitude = V::maximum(magnitude, V::bits(v) & V::set(std::int32_t{0x7fffffff}));
+    });
+    return V::select_greater(magnitude, infinity, V::from_bits(magnitude), greatest);
+}
+
+}  // namespace detail
+
+/// The greatest number of each window.
 template <class Isa>
 PARE_FLATTEN PARE_NOINLINE void max_pool(const convolution& s, const float* x, float* y) noexcept {
-    using V = simd::ops<Isa>;
     detail::for_each_pooled<Isa>(s, [&](std::size_t oy, std::size_t ox, std::size_t c, std::size_t count, std::size_t out) {
-        // Magnitudes above that of infinity are NaN: found in integers, for -ffast-math and whatever maximum() makes of NaN.
-        const auto infinity = V::set(std::int32_t{0x7f800000});
-        auto magnitude = V::set(std::int32_t{0});
-        auto greatest = V::from_bits(V::set((std::numeric_limits<std::int32_t>::min)() | 0x7f800000));
-        detail::for_each_pixel(s, oy, ox, [&](std::size_t at) {
-            const auto v = load_first<Isa>(x + at + c, count);
-            greatest = V::maximum(greatest, v);
-            magnitude = V::maximum(magnitude, V::bits(v) & V::set(std::int32_t{0x7fffffff}));
-        });
-        detail::store_count<Isa>(y + out, V::select_greater(magnitude, infinity, V::from_bits(magnitude), greatest), count);
+        detail::store_count<Isa>(y + out, detail::greatest_of<Isa>(s, oy, ox, x, c, count), count);
     });
 }
 
-/// dx = dy where x was the first of the greatest of its window, summed over windows.
+/// Whether each number is seen by at most one window.
+constexpr bool windows_are_tiles(const convolution& s) noexcept {
+    return s.stride_height == s.kernel_height && s.stride_width == s.kernel_width && s.dilation_height == 1 &&
+           s.dilation_width == 1 && s.padding_height == 0 && s.padding_width == 0;
+}
+
+/// dx = dy where x was the first of the greatest of its window, summed over windows. Where windows are tiles, dx may be x.
 template <class Isa>
-PARE_FLATTEN PARE_NOINLINE void max_pool_gradient(const convolution& s, const float* x, const float* y, const float* dy,
-                                                  float* dx) noexcept {
+PARE_FLATTEN PARE_NOINLINE void max_pool_gradient(const convolution& s, const float* x, const float* dy, float* dx) noexcept {
     using V = simd::ops<Isa>;
-    std::fill_n(dx, s.height * s.width * s.channels, 0.0f);
+    const bool tiles = windows_are_tiles(s);
+    if (!tiles) {
+        std::fill_n(dx, s.height * s.width * s.channels, 0.0f);
+    }
     detail::for_each_pooled<Isa>(s, [&](std::size_t oy, std::size_t ox, std::size_t c, std::size_t count, std::size_t out) {
-        const auto greatest = load_first<Isa>(y + out, count);
+        const auto greatest = detail::greatest_of<Isa>(s, oy, ox, x, c, count);
         auto left = load_first<Isa>(dy + out, count);
         detail::for_each_pixel(s, oy, ox, [&](std::size_t at) {
             const auto v = load_first<Isa>(x + at + c, count);
-            const auto sum = load_first<Isa>(dx + at + c, count);
+            const auto sum = tiles ? V::set(0.0f) : load_first<Isa>(dx + at + c, count);
             detail::store_count<Isa>(dx + at + c, V::where_equal(v, greatest, sum + left, sum), count);
             left = V::where_equal(v, greatest, V::set(0.0f), left);
         });
     });
+    if (tiles) {  // what no window sees
+        const std::size_t rows = s.output_height() * s.stride_height;
+        const std::size_t columns = (std::min)(s.output_width() * s.stride_width, s.width);
+        for (std::size_t y = 0; y < s.height; ++y) {
+            const std::size_t first = y < rows ? columns : 0;
+            std::fill_n(dx + (y * s.width + first) * s.channels, (s.width - first) * s.channels, 0.0f);
+        }
+    }
 }
 
 /// One by the number of pixels that count in each window: all of it that is not beyond the border, or those of the image alone.

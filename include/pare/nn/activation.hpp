@@ -15,6 +15,7 @@ struct activation {
     static constexpr bool has_byte_form = true;
     /// It does no more than to bound bytes.
     static constexpr bool clamps = requires { Function::low; };
+    static constexpr bool works_in_place = requires { requires Function::slope_of_value; };
 
     Function function;
 

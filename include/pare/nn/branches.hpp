@@ -139,7 +139,7 @@ struct residual {
 
     template <class Context, std::size_t... X>
     void backward(Context& ctx, tensor_view<const float, X...> x, tensor_view<const float, X...>, tensor_view<const float, X...> dy,
-                  tensor_view<float, X...> dx, std::span<float> gradient, std::span<const float> saved) const noexcept {
+                  tensor_view<float, X...> dx, std::span<float> gradient, std::span<float> saved) const noexcept {
         const float* const inner = take_saved(saved, x.size()).data();
         pare::backward(body, ctx, x, output_of_body(x, inner), output_of_body(x, dy.data()), dx, gradient, saved);
         if (dx.data() != nullptr) {
@@ -339,7 +339,7 @@ struct branches {
 
     template <class Context, std::size_t... X, std::size_t... Y>
     void backward(Context& ctx, tensor_view<const float, X...> x, tensor_view<const float, Y...>, tensor_view<const float, Y...> dy,
-                  tensor_view<float, X...> dx, std::span<float> gradient, std::span<const float> saved) const noexcept {
+                  tensor_view<float, X...> dx, std::span<float> gradient, std::span<float> saved) const noexcept {
         Context inner = ctx;
         const std::size_t batch = x.extent(0), width = dy.extent(sizeof...(Y) - 1), rows = dy.size() / width;
         float* const part = inner.scratch.template take<float>(batch * largest_output(sample_shape(x)));

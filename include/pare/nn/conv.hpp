@@ -58,6 +58,8 @@ template <std::size_t Rank, std::size_t In, std::size_t Out, size2d Kernel, conv
 struct convolution_layer {
     static constexpr const char* kind = Rank == 1 ? "conv1d" : "conv2d";
     static constexpr bool takes_stages = true;
+    static constexpr bool backward_ignores_y = true;
+    static constexpr bool gradient_in_place = true;  // an image's weight gradient is complete before its dx begins
     static constexpr bool trainable = requires(Weights & w) { trainable_values(w); };
     static constexpr bool is_static = In != dyn && Out != dyn && Kernel.width != dyn;
     static constexpr window window_of(size2d kernel, const conv_options& o) noexcept {
@@ -139,7 +141,7 @@ struct convolution_layer {
             std::fill(gradient.begin(), gradient.end(), 0.0f);
             return;
         }
-        const std::size_t batch = x.extent(0), slices = gradient_slices(batch), stride = saved_piece(gradient.size());
+        const std::size_t batch = x.extent(0), slices = gradient_slices<isa>(s, batch), stride = saved_piece(gradient.size());
         const std::size_t x_size = x.size() / batch, y_size = dy.size() / batch, weight_count = s.outputs * s.kernel_size();
         arena scratch = ctx.scratch;
         float* packed = nullptr;
@@ -149,7 +151,7 @@ struct convolution_layer {
         }
         float* const parts = slices == 1 ? gradient.data() : scratch.take<float>(slices * stride);
         kernels::for_each_slice(
-            ctx.executor, scratch, batch, slices, gradient_scratch_bytes<isa>(s), 2 * batch * s.output_pixels() * weight_count,
+            ctx.executor, scratch, batch, slices, slice_scratch_bytes<isa>(s), 2 * batch * s.output_pixels() * weight_count,
             [&](auto& executor, std::size_t slice, std::size_t first, std::size_t end, arena own) {
                 float* const part = parts + slice * stride;
                 float* const patches =
@@ -177,10 +179,10 @@ struct convolution_layer {
         const kernels::convolution s = plan().over(detail::image_size(input));
         const std::size_t forward = scratch_bytes_of<float>(kernels::conv2d_f32_kernel<Isa>::packed_size(s)) +
                                     kernels::slice_count(batch) * kernels::conv2d_f32_scratch_bytes(s);
-        const std::size_t slices = gradient_slices(batch);
+        const std::size_t slices = gradient_slices<Isa>(s, batch);
         const std::size_t parts = slices == 1 ? 0 : slices * saved_piece(parameter_count(*this));
         const std::size_t backward = scratch_bytes_of<float>(kernels::conv2d_input_gradient<Isa>::packed_size(s)) +
-                                     scratch_bytes_of<float>(parts) + slices * gradient_scratch_bytes<Isa>(s);
+                                     scratch_bytes_of<float>(parts) + slices * slice_scratch_bytes<Isa>(s);
         return (std::max)(forward, backward);
     }
 
@@ -246,13 +248,17 @@ private:
                                 });
     }
 
-    /// Each slice has a gradient of its own, but all of them together not more than four megabytes.
-    std::size_t gradient_slices(std::size_t batch) const noexcept {
-        const std::size_t most = (std::size_t{1} << 20) / (weights.rows() * weights.columns() + 1);
+    /// Each slice has a gradient and scratch of its own; where there are more than four of them, not more than three megabytes.
+    template <class Isa>
+    std::size_t gradient_slices(const kernels::convolution& s, std::size_t batch) const noexcept {
+        const std::size_t own = weights.rows() * weights.columns() + 1,
+                          with_scratch = own + slice_scratch_bytes<Isa>(s) / sizeof(float);
+        const std::size_t most =
+            (std::max)((std::size_t{3} << 18) / with_scratch, (std::min)((std::size_t{1} << 20) / own, std::size_t{4}));
         return (std::min)(kernels::slice_count(batch), (std::max)(most, std::size_t{1}));
     }
     template <class Isa>
-    static std::size_t gradient_scratch_bytes(const kernels::convolution& s) noexcept {
+    static std::size_t slice_scratch_bytes(const kernels::convolution& s) noexcept {
         return scratch_bytes_of<float>((std::max)(kernels::conv2d_weight_gradient<Isa>::scratch_floats(s),
                                                   kernels::conv2d_input_gradient<Isa>::scratch_floats(s)));
     }

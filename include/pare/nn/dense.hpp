@@ -51,6 +51,7 @@ struct dense {
     static constexpr const char* kind = "dense";
     static constexpr bool takes_stages = true;
     static constexpr bool takes_single_steps = true;
+    static constexpr bool backward_ignores_y = true;
     static constexpr bool trainable = requires(Weights & w) { trainable_values(w); };
 
     Weights weights;
@@ -95,13 +96,16 @@ struct dense {
     void backward(Context& ctx, tensor_view<const float, X...> x, tensor_view<const float, Y...>, tensor_view<const float, Y...> dy,
                   tensor_view<float, X...> dx, std::span<float> gradient) const noexcept {
         const matrix_view<const float> g = rows(dy);
+        if (dx.data() != nullptr) {
+            Context before = ctx;
+            before.scratch = ctx.scratch.with(gradient);
+            multiply_transposed(weights, before, g, rows(dx));
+        }
         multiply_gradient(weights, ctx, rows(x), g, matrix_view<float>(gradient.data(), weights.rows(), weights.columns()));
         finish_gradient(weights, ctx, gradient.data());
         if (has_bias) {
-            kernels::sum_rows<typename Context::isa>(g.rows, g.columns, g.data, g.stride, gradient.data() + trained_count(weights), false);
-        }
-        if (dx.data() != nullptr) {
-            multiply_transposed(weights, ctx, g, rows(dx));
+            kernels::sum_rows<typename Context::isa>(g.rows, g.columns, g.data, g.stride, gradient.data() + trained_count(weights),
+                                                     false);
         }
     }
 
@@ -126,6 +130,15 @@ struct dense {
     template <class Isa, std::size_t... N>
     std::size_t training_scratch_bytes(std::size_t batch, const extents<N...>& input) const noexcept {
         return product_scratch_bytes<Isa>(weights, batch * (input.size() / weights.columns()));
+    }
+    template <class Isa, std::size_t... N>
+    std::size_t gradient_scratch_bytes(std::size_t batch, const extents<N...>& input) const noexcept {
+        const std::size_t rows = batch * (input.size() / weights.columns());
+        if constexpr (requires { pare::gradient_scratch_bytes<Isa>(weights, rows); }) {
+            return pare::gradient_scratch_bytes<Isa>(weights, rows);
+        } else {
+            return product_scratch_bytes<Isa>(weights, rows);
+        }
     }
 
     /// The layer with output j times scale[j] plus shift[j]: what a batch norm behind it does.

@@ -53,6 +53,12 @@ PARE_NAMESPACE_BEGIN
 ///                                                            in training, see nn/fake_range.hpp
 ///     static constexpr bool passes_through = true            y = x in inference: containers leave it out, as does prepare()
 ///     static constexpr bool passes_through_training = true   and in training
+///     static constexpr bool backward_ignores_y = true        where the numbers of y may be gone by then
+///     static constexpr bool works_in_place = true            in training y may be x, and then dx both: behind layers that ignore
+///                                                            theirs, containers make it so
+///     static constexpr bool gradient_in_place = true         dx may be x
+///     gradient_scratch_bytes<Isa>(batch, input)              the part of training_scratch_bytes that is in use once backward
+///                                                            writes the gradient; before, that memory may be scratch too
 ///     static constexpr bool takes_single_steps = true        a step of its output depends on that step of x alone, or on a state:
 ///     std::size_t state_floats(batch) const                  for streams; the numbers that it carries from step to step,
 ///     void forward_from(context, x, y, state) const          forward() that goes on from them, or from zeros where state is null
@@ -200,6 +206,18 @@ inline constexpr bool takes_single_steps = [] {
         return passes_through<Layer>;
     }
 }();
+template <class Layer>
+concept backward_ignores_y = requires {
+    requires Layer::backward_ignores_y;
+};
+template <class Layer>
+concept works_in_place = requires {
+    requires Layer::works_in_place;
+};
+template <class Layer>
+concept gradient_in_place = requires {
+    requires Layer::gradient_in_place;
+};
 template <class Layer>
 inline constexpr bool has_number = [] {
     if constexpr (requires { Layer::has_number; }) {
@@ -362,6 +380,26 @@ std::size_t training_scratch_bytes(const Layer& layer, std::size_t batch, const 
         return bytes;
     } else {
         return scratch_bytes(layer.plan(), batch, input);
+    }
+}
+template <class Isa, class Layer, class Shape>
+std::size_t gradient_scratch_bytes(const Layer& layer, std::size_t batch, const Shape& input) noexcept {
+    if constexpr (
+        requires { layer.template gradient_scratch_bytes<Isa>(batch, input); } &&
+        !requires { layer.activations.training_scratch_floats(batch); }) {
+        return layer.template gradient_scratch_bytes<Isa>(batch, input);
+    } else {
+        return training_scratch_bytes<Isa>(layer, batch, input);
+    }
+}
+/// training_scratch_bytes where the memory of the gradient lies directly behind that of the scratch: until a layer writes its
+/// gradient, what comes before it in the order of members is scratch for the layers behind.
+template <class Isa, class Layer, class Shape>
+std::size_t scratch_before_gradient_bytes(const Layer& layer, std::size_t batch, const Shape& input) noexcept {
+    if constexpr (requires { layer.template scratch_before_gradient_bytes<Isa>(batch, input); }) {
+        return layer.template scratch_before_gradient_bytes<Isa>(batch, input);
+    } else {
+        return training_scratch_bytes<Isa>(layer, batch, input);
     }
 }
 

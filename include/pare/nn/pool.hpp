@@ -62,6 +62,15 @@ struct pool_layer {
     static_assert(Kernel.width == dyn || fits(window_of(Kernel, Options)),
                   "pare: the padding of a pool must be at most half of its kernel");
 
+    static constexpr bool backward_ignores_y = true;
+    static constexpr bool gradient_in_place = [] {
+        if constexpr (Kind == pool_kind::max && Kernel.width != dyn) {
+            return kernels::windows_are_tiles(window_of(Kernel, Options).over(1, 1));
+        } else {
+            return false;
+        }
+    }();
+
     window_type moves;
 
     pool_layer() requires(Kernel.width != dyn) = default;
@@ -106,12 +115,12 @@ struct pool_layer {
     }
 
     template <class Context, std::size_t... X, std::size_t... Y>
-    void backward(Context& ctx, tensor_view<const float, X...> x, tensor_view<const float, Y...> y,
-                  tensor_view<const float, Y...> dy, tensor_view<float, X...> dx, std::span<float>) const noexcept {
+    void backward(Context& ctx, tensor_view<const float, X...> x, tensor_view<const float, Y...>, tensor_view<const float, Y...> dy,
+                  tensor_view<float, X...> dx, std::span<float>) const noexcept {
         using isa = typename Context::isa;
-        for_each_image(ctx, x, y.size(), [&](const kernels::convolution& s, std::size_t in, std::size_t out) {
+        for_each_image(ctx, x, dy.size(), [&](const kernels::convolution& s, std::size_t in, std::size_t out) {
             if constexpr (Kind == pool_kind::max) {
-                kernels::max_pool_gradient<isa>(s, x.data() + in, y.data() + out, dy.data() + out, dx.data() + in);
+                kernels::max_pool_gradient<isa>(s, x.data() + in, dy.data() + out, dx.data() + in);
             } else {
                 kernels::average_pool_gradient<isa>(s, shares(s), dy.data() + out, dx.data() + in);
             }

@@ -2,6 +2,7 @@
 #define PARE_NN_SEQUENTIAL_HPP
 
 #include <algorithm>
+#include <array>
 #include <tuple>
 
 #include <pare/nn/training.hpp>
@@ -94,14 +95,14 @@ struct sequential {
         step<0>(inner, x, y, state, buffer, inner.scratch.template take<float>(size));
     }
 
-    /// For each layer what it saves, then its output, but for the last.
+    /// For each layer what it saves, then its output, but for the last and those that are in the place of their input.
     template <std::size_t... E>
     std::size_t saved_floats(std::size_t batch, const extents<E...>& input) const noexcept {
         std::size_t count = 0;
         plan().walk(input, [&](auto index, const auto&, const auto& in, const auto& out) {
             if constexpr (!skipped_in_training<index>) {
                 count += saved_piece(pare::saved_floats(std::get<index>(layers), batch, in));
-                count += index + 1 < sizeof...(Layers) ? saved_piece(batch * out.size()) : 0;
+                count += index + 1 < sizeof...(Layers) && !in_place<index> ? saved_piece(batch * out.size()) : 0;
             }
         });
         return count;
@@ -110,26 +111,36 @@ struct sequential {
     template <class Context, std::size_t... X, std::size_t... Y>
     void forward_training(Context& ctx, tensor_view<const float, X...> x, tensor_view<float, Y...> y,
                           std::span<float> saved) noexcept {
-        training_step<0>(ctx, x, y, saved);
+        training_step<0>(ctx, x, static_cast<float*>(nullptr), y, saved);
     }
 
     template <class Context, std::size_t... X, std::size_t... Y>
     void backward(Context& ctx, tensor_view<const float, X...> x, tensor_view<const float, Y...> y,
                   tensor_view<const float, Y...> dy, tensor_view<float, X...> dx, std::span<float> gradient,
-                  std::span<const float> saved) const noexcept {
-        Context inner = ctx;
-        const std::size_t size = x.extent(0) * plan().intermediate_size(sample_shape(x));
-        float* const buffer = inner.scratch.template take<float>(size);
-        backward_step<0>(inner, x, y, dy, dx, gradient, saved, buffer, inner.scratch.template take<float>(size));
+                  std::span<float> saved) const noexcept {
+        backward_step<0>(ctx, x, static_cast<float*>(nullptr), y, dy, dx, gradient, saved,
+                         places_of_gradients(x.extent(0), sample_shape(x)));
     }
 
     template <class Isa, std::size_t... E>
     std::size_t training_scratch_bytes(std::size_t batch, const extents<E...>& input) const noexcept {
-        std::size_t largest = 0;
-        plan().walk(input, [&](auto index, const auto&, const auto& in, const auto&) {
-            largest = (std::max)(largest, pare::training_scratch_bytes<Isa>(std::get<index>(layers), batch, in));
+        return largest_scratch(batch, input, [&](std::size_t, std::size_t between, const auto& layer, const auto& in) {
+            return between + pare::training_scratch_bytes<Isa>(layer, batch, in);
         });
-        return 2 * scratch_bytes_of<float>(batch * plan().intermediate_size(input)) + largest;
+    }
+
+    /// A layer that is at work has as scratch the gradients of the layers before it, too, and its own until it writes that.
+    template <class Isa, std::size_t... E>
+    std::size_t scratch_before_gradient_bytes(std::size_t batch, const extents<E...>& input) const noexcept {
+        return largest_scratch(batch, input, [&](std::size_t before, std::size_t between, const auto& layer, const auto& in) {
+            const auto beyond = [](std::size_t bytes, std::size_t floats) {
+                const std::size_t given = floats * sizeof(float) / alignment * alignment;
+                return bytes > given ? bytes - given : 0;
+            };
+            return (std::max)(
+                beyond(between + pare::gradient_scratch_bytes<Isa>(layer, batch, in), before),
+                beyond(between + pare::training_scratch_bytes<Isa>(layer, batch, in), before + parameter_count(layer)));
+        });
     }
 
     std::string describe() const {
@@ -213,10 +224,39 @@ private:
         }
     }
 
+    /// Whether nobody needs the numbers of x any more when layer I gets its dy: the layer before ignores what it gave.
+    template <std::size_t I>
+    static constexpr bool input_is_free = [] {
+        constexpr bool skips[] = {passes_through_training<Layers>...};
+        constexpr bool ignores[] = {backward_ignores_y<Layers>...};
+        std::size_t before = I;
+        while (before > 0 && skips[before - 1]) {
+            --before;
+        }
+        return before > 0 && ignores[before - 1];
+    }();
+    /// In training y of layer I is in the place of x, and dx too; or dx alone.
+    template <std::size_t I>
+    static constexpr bool in_place = input_is_free<I>&& I + 1 < sizeof...(Layers) && works_in_place<layer_at<I>>;
+    template <std::size_t I>
+    static constexpr bool dx_in_place = in_place<I> || (input_is_free<I> && gradient_in_place<layer_at<I>> &&
+                                                        !changes_inputs_in_training<layer_at<I>>);
+    /// The layer that takes what layer I gives.
+    template <std::size_t I>
+    static constexpr std::size_t layer_behind = [] {
+        constexpr bool skips[] = {passes_through_training<Layers>...};
+        std::size_t behind = I + 1;
+        while (behind + 1 < sizeof...(Layers) && skips[behind]) {
+            ++behind;
+        }
+        return behind;
+    }();
+
+    /// x lies at `place` of the saved numbers, but for that of the first layer.
     template <std::size_t I, class Context, class X, class Y>
-    void training_step(const Context& ctx, const X& x, const Y& y, std::span<float> saved) noexcept {
+    void training_step(const Context& ctx, const X& x, float* place, const Y& y, std::span<float> saved) noexcept {
         if constexpr (skipped_in_training<I>) {
-            training_step<I + 1>(ctx, behind<I>(x), y, saved);
+            training_step<I + 1>(ctx, behind<I>(x), place, y, saved);
         } else {
             auto& layer = std::get<I>(layers);
             Context inner = ctx;
@@ -229,35 +269,95 @@ private:
                 pare::forward_training(layer, inner, x, y, own);
             } else {
                 const auto shape = layer.plan().output_shape(sample_shape(x));
-                float* const out = take_saved(saved, x.extent(0) * shape.size()).data();
+                float* const out = output_of<I>(place, saved, x.extent(0) * shape.size());
                 pare::forward_training(layer, inner, x, batch_of(out, x.extent(0), shape), own);
-                training_step<I + 1>(ctx, batch_of(static_cast<const float*>(out), x.extent(0), shape), y, saved);
+                training_step<I + 1>(ctx, batch_of(static_cast<const float*>(out), x.extent(0), shape), out, y, saved);
             }
         }
     }
+    template <std::size_t I>
+    static float* output_of(float* place, std::span<float>& saved, std::size_t size) noexcept {
+        if constexpr (in_place<I>) {
+            return place;
+        } else {
+            return take_saved(saved, size).data();
+        }
+    }
 
-    /// Layers I and above. dy belongs to the output of the last, dx to the input of layer I; two buffers in turn hold what is
-    /// between them.
+    /// Where in the scratch, in floats, dx of each layer begins, and what is behind it and dy.
+    struct gradient_places {
+        std::array<std::size_t, sizeof...(Layers)> begin{};
+        std::array<std::size_t, sizeof...(Layers)> end{};
+    };
+
+    /// From the last layer on: dx is before dy, where it fits, else behind it; nowhere for the first layer and those in place.
+    template <class Shape>
+    gradient_places places_of_gradients(std::size_t batch, const Shape& input) const noexcept {
+        std::array<std::size_t, sizeof...(Layers)> size{};
+        std::array<bool, sizeof...(Layers)> skips{};
+        bool first = true;
+        plan().walk(input, [&](auto index, const auto&, const auto& in, const auto&) {
+            skips[index] = skipped_in_training<index>;
+            size[index] = skips[index] || first || dx_in_place<index> ? 0 : saved_piece(batch * in.size());
+            first = first && skips[index];
+        });
+        gradient_places places;
+        std::size_t dy_begin = 0, dy_end = 0;
+        for (std::size_t i = sizeof...(Layers); i-- > 0;) {
+            if (!skips[i]) {
+                places.begin[i] = size[i] <= dy_begin ? 0 : dy_end;
+                places.end[i] = (std::max)(dy_end, places.begin[i] + size[i]);
+                dy_begin = places.begin[i];
+                dy_end = dy_begin + size[i];
+            }
+        }
+        return places;
+    }
+
+    /// The most that gradients between layers and the layers themselves, bytes(parameters before it, layer, input), take from the
+    /// scratch at a time.
+    template <class Shape, class Bytes>
+    std::size_t largest_scratch(std::size_t batch, const Shape& input, const Bytes& bytes) const noexcept {
+        const gradient_places places = places_of_gradients(batch, input);
+        std::size_t largest = 0, before = 0;
+        plan().walk(input, [&](auto index, const auto&, const auto& in, const auto&) {
+            const auto& layer = std::get<index>(layers);
+            const std::size_t between = scratch_bytes_of<float>(places.end[index]);
+            largest = (std::max)(largest, bytes(before, between, layer, in));
+            before += parameter_count(layer);
+        });
+        return largest;
+    }
+
+    /// Layers I and above. dy belongs to the output of the last, dx to the input of layer I, which lies at `place`.
     template <std::size_t I, class Context, class X, class Y, class Dx>
-    void backward_step(Context& ctx, const X& x, const Y& y, const Y& dy, const Dx& dx, std::span<float> gradient,
-                       std::span<const float> saved, float* buffer, float* other, bool trained_before = false) const noexcept {
+    void backward_step(const Context& ctx, const X& x, float* place, const Y& y, const Y& dy, const Dx& dx,
+                       std::span<float> gradient, std::span<float> saved, const gradient_places& places,
+                       bool trained_before = false) const noexcept {
         if constexpr (skipped_in_training<I>) {
-            backward_step<I + 1>(ctx, behind<I>(x), y, dy, behind<I>(dx), gradient, saved, buffer, other, trained_before);
+            backward_step<I + 1>(ctx, behind<I>(x), place, y, dy, behind<I>(dx), gradient, saved, places, trained_before);
         } else {
             const auto& layer = std::get<I>(layers);
             const std::span<float> own_gradient = gradient.first(parameter_count(layer));
             const auto own = take_saved(saved, pare::saved_floats(layer, x.extent(0), sample_shape(x)));
+            Context inner = ctx;
+            float* const between = inner.scratch.template take<float>(places.end[I]);
             if constexpr (I + 1 == sizeof...(Layers)) {
-                pare::backward(layer, ctx, x, y, dy, dx, own_gradient, own);
+                pare::backward(layer, inner, x, y, dy, dx, own_gradient, own);
             } else {
                 const auto shape = layer.plan().output_shape(sample_shape(x));
-                const auto out = batch_of(take_saved(saved, x.extent(0) * shape.size()).data(), x.extent(0), shape);
+                float* const out = output_of<I>(place, saved, x.extent(0) * shape.size());
+                const auto out_view = batch_of(static_cast<const float*>(out), x.extent(0), shape);
                 const bool trained = trained_before || !own_gradient.empty();
-                float* const d = trained || dx.data() != nullptr ? buffer : nullptr;
-                backward_step<I + 1>(ctx, out, y, dy, batch_of(d, x.extent(0), shape), gradient.subspan(own_gradient.size()), saved,
-                                     other, buffer, trained);
-                pare::backward(layer, ctx, x, out, batch_of(static_cast<const float*>(d), x.extent(0), shape), dx, own_gradient,
-                               own);
+                float* const d = !trained && dx.data() == nullptr ? nullptr
+                                 : dx_in_place<layer_behind<I>>   ? out
+                                                                  : between + places.begin[layer_behind<I>];
+                Context deeper = ctx;
+                deeper.scratch = ctx.scratch.with(own_gradient);  // which is not written yet
+                backward_step<I + 1>(deeper, out_view, out, y, dy, batch_of(d, x.extent(0), shape),
+                                     gradient.subspan(own_gradient.size()), saved, places, trained);
+                pare::backward(layer, inner, x, out_view, batch_of(static_cast<const float*>(d), x.extent(0), shape), dx,
+                               own_gradient, own);
             }
         }
     }

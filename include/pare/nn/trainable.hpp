@@ -18,6 +18,7 @@ PARE_NAMESPACE_BEGIN
 ///     trainable_values(w)                                         the numbers that an optimizer moves
 ///     product_values(w)                                           those that products see, [rows, columns], for convolutions
 ///     product_scratch_bytes<Isa>(w, batch)                        what the three products take from context.scratch
+///     gradient_scratch_bytes<Isa>(w, batch)                       what the last of them does, where that is less
 ///
 /// and where products see other numbers than those that are trained:
 ///
@@ -114,11 +115,14 @@ void scale_rows(weight_matrix<float, Layout>& w, const float* factor) noexcept {
 }
 
 template <class Isa>
+std::size_t gradient_scratch_bytes(const weight_matrix<float, full>& w, std::size_t batch) noexcept {
+    return kernels::gemm_f32_scratch_bytes<Isa>(w.columns(), batch);
+}
+template <class Isa>
 std::size_t product_scratch_bytes(const weight_matrix<float, full>& w, std::size_t batch) noexcept {
     const std::size_t forward = kernels::gemm_f32_scratch_bytes<Isa>(w.rows(), w.columns());
     const std::size_t input = kernels::gemm_f32_scratch_bytes<Isa>(w.columns(), w.rows());
-    const std::size_t weights = kernels::gemm_f32_scratch_bytes<Isa>(w.columns(), batch);
-    return (std::max)({forward, input, weights});
+    return (std::max)({forward, input, gradient_scratch_bytes<Isa>(w, batch)});
 }
 
 PARE_NAMESPACE_END

@@ -92,7 +92,7 @@ void run_forward_training(Layer& layer, Context& ctx, const X& x, const Y& y, st
 }
 template <class Layer, class Context, class X, class Y, class Dy, class Dx>
 void run_backward(const Layer& layer, Context& ctx, const X& x, const Y& y, const Dy& dy, const Dx& dx, std::span<float> gradient,
-                  std::span<const float> saved) noexcept {
+                  std::span<float> saved) noexcept {
     if constexpr (requires { layer.backward(ctx, x, y, dy, dx, gradient, saved); }) {
         layer.backward(ctx, x, y, dy, dx, gradient, saved);
     } else {
@@ -120,10 +120,10 @@ void forward_training(Layer& layer, Context& ctx, const X& x, const Y& y, std::s
     }
 }
 
-/// Does nothing where nobody asks: no dx, no parameters.
+/// Does nothing where nobody asks: no dx, no parameters. Once for each forward pass: containers put gradients over what they saved.
 template <class Layer, class Context, class X, class Y, class Dy, class Dx>
 void backward(const Layer& layer, Context& ctx, const X& x, const Y& y, const Dy& dy, const Dx& dx, std::span<float> gradient,
-              std::span<const float> saved) noexcept {
+              std::span<float> saved) noexcept {
     if (dx.data() == nullptr && gradient.empty()) {
         return;
     }

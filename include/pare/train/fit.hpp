@@ -38,7 +38,7 @@ struct training_memory {
     std::size_t gradient = 0;     // as large
     std::size_t slots = 0;        // the optimizer's: as large once for each
     std::size_t activations = 0;  // inputs and outputs of all layers for one batch, and what else they keep for the backward pass
-    std::size_t scratch = 0;      // gradients between two layers, packed operands
+    std::size_t scratch = 0;      // gradients between two layers, packed operands: what does not fit into the gradient's own memory
 
     std::size_t total() const noexcept { return parameters + gradient + slots + activations + scratch; }
 };
@@ -50,7 +50,7 @@ training_memory training_memory_of(const Model& model, const Optimizer&, std::si
     const std::size_t outputs = model.plan().output_shape(sample).size();
     return {parameters, parameters, parameters * Optimizer::slots,
             (batch_size * (sample.size() + 2 * outputs) + saved_floats(model, batch_size, sample)) * sizeof(float),
-            training_scratch_bytes<Isa>(model, batch_size, sample)};
+            scratch_before_gradient_bytes<Isa>(model, batch_size, sample)};
 }
 
 namespace detail {
@@ -108,7 +108,9 @@ result<fit_report> train(Model& model, const Data& data, const Loss& loss, const
     }
     const std::size_t parameter_count = pare::parameter_count(model);
     const std::size_t batch_size = (std::min)(options.batch_size, std::size_t{data.size()});
-    aligned_array<float> gradient(parameter_count);
+    const std::size_t scratch_floats = scratch_before_gradient_bytes<Isa>(model, batch_size, sample) / sizeof(float);
+    aligned_array<float> scratch_and_gradient(scratch_floats + parameter_count);  // see scratch_before_gradient_bytes
+    const std::span<float> gradient(scratch_and_gradient.data() + scratch_floats, parameter_count);
     aligned_array<float> slots(parameter_count * Optimizer::slots);
     batch_buffer<Data> buffer(data, batch_size);
     aligned_array<float> saved(saved_floats(model, batch_size, sample));
@@ -116,8 +118,8 @@ result<fit_report> train(Model& model, const Data& data, const Loss& loss, const
     aligned_array<float> output_gradient(batch_size * output.size());
     std::vector<std::size_t> order(data.size());
     gradient_clipping<Isa> clipping(options.largest_gradient, options.largest_gradient_norm, parameter_count);
-    workspace scratch(training_scratch_bytes<Isa>(model, batch_size, sample));
-    context<Isa, std::remove_reference_t<decltype(exec)>> ctx{exec, scratch.scratch()};
+    const arena scratch(reinterpret_cast<std::byte*>(scratch_and_gradient.data()), scratch_floats * sizeof(float));
+    context<Isa, std::remove_reference_t<decltype(exec)>> ctx{exec, scratch};
 
     training_state state;
     const auto diverged = [&](const std::string& what) {
@@ -158,6 +160,7 @@ result<fit_report> train(Model& model, const Data& data, const Loss& loss, const
             (call_augment(extras, batch_of(buffer.inputs(), batch, data.sample_shape()), augmentation), ...);
             const auto x = batch_of(static_cast<const float*>(buffer.inputs()), batch, sample);
             ctx.random = random_numbers(options.shuffle_seed, (std::uint64_t{1} << 33) + state.step);
+            ctx.scratch = scratch.with(gradient);
             pare::forward_training(model, ctx, x, batch_of(outputs.data(), batch, output), {saved.data(), saved.size()});
             const double batch_loss = loss(matrix_view<const float>(outputs.data(), batch, output.size()), buffer.fetched(indices),
                                            matrix_view<float>(output_gradient.data(), batch, output.size()));
@@ -165,11 +168,11 @@ result<fit_report> train(Model& model, const Data& data, const Loss& loss, const
                 state.problem = diverged("a loss that is NaN or infinite");
                 break;
             }
+            ctx.scratch = scratch;
             pare::backward(model, ctx, x, batch_of(static_cast<const float*>(outputs.data()), batch, output),
                            batch_of(static_cast<const float*>(output_gradient.data()), batch, output),
-                           batch_of(static_cast<float*>(nullptr), batch, sample), {gradient.data(), gradient.size()},
-                           {saved.data(), saved.size()});
-            clipping(exec, {gradient.data(), gradient.size()});
+                           batch_of(static_cast<float*>(nullptr), batch, sample), gradient, {saved.data(), saved.size()});
+            clipping(exec, gradient);
             std::size_t offset = 0;
             for (const auto& w : parameters) {
                 update<Isa>(exec, optimizer, w, gradient.data() + offset, slots.data() + offset, parameter_count, state.step + 1);
