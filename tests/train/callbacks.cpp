@@ -4,6 +4,7 @@
 #include <stop_token>
 #include <string>
 
+#include <pare/core/thread_pool.hpp>
 #include <pare/nn/relu.hpp>
 #include <pare/train/augment.hpp>
 #include <pare/train/initialize.hpp>
@@ -32,6 +33,21 @@ struct scripted {
     }
 };
 
+struct one_more_each_epoch {
+    void on_epoch_end(auto&, training_state& state) const { state.report("epochs", static_cast<double>(state.epoch + 1)); }
+};
+
+struct sees_the_run {
+    bool on_scalar = false;
+    std::size_t threads = 0;
+
+    template <class Model, class Context>
+    void on_fit_begin(Model&, training_state&, const Context& ctx) {
+        on_scalar = std::is_same_v<typename Context::isa, isa::scalar>;
+        threads = ctx.executor.concurrency();
+    }
+};
+
 }  // namespace
 
 TEST_CASE("history and progress go wherever a function takes text") {
@@ -39,14 +55,30 @@ TEST_CASE("history and progress go wherever a function takes text") {
     auto net = small_network();
     const auto data = quarters(100);
     REQUIRE(fit(net, data, cross_entropy{}, sgd{}, {.epochs = 2, .batch_size = 50}, validation(data),
+                validation_metric("top 4", data, top_k{4}), one_more_each_epoch{},
                 csv_history([&](std::string_view text) { csv += text; }),
                 progress_bar("toy", [&](std::string_view text) { line += text; })));
-    CHECK_THAT(csv, ContainsSubstring("epoch,steps,loss,validation_error,seconds\n1,2,"));
+    CHECK_THAT(csv, ContainsSubstring("epoch,steps,loss,validation_error,seconds,top 4,epochs\n1,2,"));
     CHECK_THAT(csv, ContainsSubstring("\n2,4,"));
-    CHECK(std::count(csv.begin(), csv.end(), ',') == 12);
+    CHECK_THAT(csv, ContainsSubstring(",1,2\n"));
+    CHECK(std::count(csv.begin(), csv.end(), ',') == 18);
     CHECK(std::count(csv.begin(), csv.end(), '\n') == 3);
     CHECK_THAT(line, ContainsSubstring("toy epoch 2/2 [====================] loss "));
+    CHECK_THAT(line, ContainsSubstring(", top 4 1.0000, epochs 2.0000, 0 s left"));
     CHECK(line.back() == '\n');
+}
+
+TEST_CASE("callbacks may see the instruction set and the executor of a run") {
+    const auto data = quarters(100);
+    auto net = small_network();
+    sees_the_run seen;
+    thread_pool pool(3);
+    REQUIRE(fit<isa::scalar>(net, data, cross_entropy{}, sgd{}, {.epochs = 1}, seen, validation(data), pool));
+    CHECK(seen.on_scalar);
+    CHECK(seen.threads == 3);
+    REQUIRE(fit(net, data, cross_entropy{}, sgd{}, {.epochs = 1}, seen));
+    CHECK(seen.on_scalar == std::is_same_v<isa::native, isa::scalar>);
+    CHECK(seen.threads == 1);
 }
 
 TEST_CASE("the best weights are those that are left") {

@@ -186,7 +186,7 @@ TEST_CASE("a run whose callback meets a problem fails with it") {
     const auto other = labeled_data<float, dyn>::make("other", extents<dyn>(3), 4, aligned_array<float>(3), {0}).value();
     const auto report = fit(net, train, cross_entropy{}, sgd{}, {.epochs = 3}, validation(other));
     REQUIRE_FALSE(report);
-    CHECK(report.error().message == "run_over: the model takes 2 inputs; a sample of the data has 3 numbers");
+    CHECK(report.error().message == "validation: the model takes 2 inputs; a sample of the data has 3 numbers");
 }
 
 TEST_CASE("a last batch of any size fits into the memory made for whole ones") {

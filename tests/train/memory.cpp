@@ -68,13 +68,15 @@ TEST_CASE("training allocates what is stated, labels, and the order of the sampl
     CHECK(allocated <= most_bytes(net, lenet_300_100_numbers));
 }
 
-TEST_CASE("steps allocate nothing") {
-    const auto train = quarters(200);
+TEST_CASE("steps allocate nothing, and epochs neither") {
+    const auto train = quarters(200), test = quarters(300, 1);
     const auto allocated = [&](std::size_t epochs) {
         auto net = initialized(sequential(dense<2, 64>(), relu(), dense<64, 4>()), he_normal{}, seed{1});
         const std::size_t before = allocations;
         REQUIRE(fit(net, train, cross_entropy{0.1f}, adam{},
-                    {.epochs = epochs, .batch_size = 32, .largest_gradient = 1.0f, .largest_gradient_norm = 1.0f}));
+                    {.epochs = epochs, .batch_size = 32, .largest_gradient = 1.0f, .largest_gradient_norm = 1.0f}, validation(test),
+                    validation_loss(test, cross_entropy{}), validation_metric("top 2", test, top_k{2}), early_stopping(50),
+                    best_weights()));
         return allocations - before;
     };
     CHECK(allocated(1) > 0);

@@ -158,8 +158,7 @@ struct self_attention {
     template <class Isa, std::size_t... E>
     std::size_t training_scratch_bytes(std::size_t batch, const extents<E...>& input) const noexcept {
         const std::size_t rows = batch * input[0], steps = input[0];
-        const std::size_t of_heads = scratch_bytes_of<float>(steps * steps) +
-                                     kernels::attention_heads::product_scratch_bytes<Isa>(steps, width() / heads[0]);
+        const std::size_t of_heads = kernels::attention_heads::scratch_bytes<Isa>(steps, width(), heads[0]);
         return plan().own_scratch_bytes(rows) +
                (std::max)({of_heads, product_scratch_bytes<Isa>(in_weights, rows), product_scratch_bytes<Isa>(out_weights, rows)});
     }

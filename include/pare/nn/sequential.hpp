@@ -122,10 +122,12 @@ struct sequential {
                          places_of_gradients(x.extent(0), sample_shape(x)));
     }
 
+    /// For forward() of the layers as they are, too.
     template <class Isa, std::size_t... E>
     std::size_t training_scratch_bytes(std::size_t batch, const extents<E...>& input) const noexcept {
+        const std::size_t inference = 2 * scratch_bytes_of<float>(batch * plan().intermediate_size(input));
         return largest_scratch(batch, input, [&](std::size_t, std::size_t between, const auto& layer, const auto& in) {
-            return between + pare::training_scratch_bytes<Isa>(layer, batch, in);
+            return (std::max)(between, inference) + pare::training_scratch_bytes<Isa>(layer, batch, in);
         });
     }
 

@@ -13,49 +13,149 @@
 
 PARE_NAMESPACE_BEGIN
 
-/// Measures the fraction of errors on other data after each epoch, for callbacks behind it in the list.
-template <class Data, class Executor = serial_executor>
-class validation {
-public:
-    explicit validation(const Data& data) : data_(&data) {}
-    validation(const Data& data, Executor& exec) : data_(&data), executor_(&exec) {}
+namespace detail {
 
-    template <class Model>
-    void on_epoch_end(Model& model, training_state& state) const {
-        serial_executor serial;
-        const auto errors = executor_ != nullptr ? count_errors(model, *data_, *executor_) : count_errors(model, *data_, serial);
-        if (errors) {
-            state.validation_error = static_cast<double>(*errors) / static_cast<double>(data_->size());
-        } else {
-            state.problem = errors.error();
+struct executor_of_fit {};
+
+/// Runs a model over other data again and again, in memory that is allocated before the first step. A model with storages that
+/// exist only for training is frozen and prepared for each pass instead, which allocates.
+template <dataset Data, class Executor>
+class repeated_pass {
+public:
+    explicit repeated_pass(const Data& data, Executor* exec = nullptr) : data_(&data), executor_(exec) {}
+
+    template <class Model, class Context>
+    void allocate(const Model& model, const Context&) {
+        if constexpr (runs_as_it_is<Model>) {
+            const auto input = model.plan().input_shape();
+            pass_.emplace(*data_, model.plan().output_shape(input).size(),
+                          training_scratch_bytes<typename Context::isa>(model, data_pass<Data>::batch_size, input));
         }
     }
 
+    /// Gives the metric what the model makes of the data. The run fails where samples, classes or targets do not fit the model, and
+    /// with errors of the data set.
+    template <class Model, class Context, class Metric>
+    void measure(const Model& model, const Context& ctx, Metric& metric, training_state& state) {
+        auto problem = [&] {
+            if constexpr (std::same_as<Executor, executor_of_fit>) {
+                return measure_on(ctx.executor, model, ctx, metric);
+            } else {
+                return measure_on(*executor_, model, ctx, metric);
+            }
+        }();
+        if (problem) {
+            state.problem = std::move(problem);
+        }
+    }
+
+    std::size_t samples() const noexcept { return data_->size(); }
+
 private:
+    template <class Model>
+    static constexpr bool runs_as_it_is = std::same_as<decltype(freeze(std::declval<const Model&>())), Model>;
+
+    template <class Model, class Context, class Metric, class Exec>
+    std::optional<error> measure_on(Exec& exec, const Model& model, const Context& ctx, Metric& metric) {
+        using isa = typename Context::isa;
+        const auto add = [&](std::size_t, const auto& batch, const matrix_view<const float>& y) { metric.add(batch, y); };
+        if constexpr (runs_as_it_is<Model>) {
+            const auto input = model.plan().input_shape();
+            const auto output = model.plan().output_shape(input);
+            if (auto problem = shape_problem("validation", *data_, input, output.size())) {
+                return problem;
+            }
+            return (*pass_)(
+                *data_,
+                [&](const float* x, const matrix_view<float>& y, workspace& space) {
+                    context<isa, Exec> own{.executor = exec, .scratch = space.scratch(), .instruction_set = ctx.instruction_set};
+                    forward_layer(model, own, batch_of(x, y.rows, input), batch_of(y.data, y.rows, output));
+                },
+                add);
+        } else {
+            return run_over(prepare<isa>(freeze(model)), *data_, exec, add);
+        }
+    }
+
     const Data* data_;
-    Executor* executor_ = nullptr;
+    Executor* executor_;
+    std::optional<data_pass<Data>> pass_;
+};
+
+}  // namespace detail
+
+/// Measures the fraction of errors on other data after each epoch, for callbacks behind it in the list: on the executor of the run,
+/// or another.
+template <labelled_dataset Data, class Executor = detail::executor_of_fit>
+class validation {
+public:
+    explicit validation(const Data& data) : pass_(data) {}
+    validation(const Data& data, Executor& exec) : pass_(data, &exec) {}
+
+    template <class Model, class Context>
+    void on_fit_begin(Model& model, const training_state&, const Context& ctx) {
+        pass_.allocate(model, ctx);
+    }
+    template <class Model, class Context>
+    void on_epoch_end(Model& model, training_state& state, const Context& ctx) {
+        accuracy found;
+        pass_.measure(model, ctx, found, state);
+        state.validation_error = static_cast<double>(found.samples - found.correct) / static_cast<double>(pass_.samples());
+    }
+
+private:
+    detail::repeated_pass<Data, Executor> pass_;
 };
 
 /// The same with the mean of a loss in place of the fraction of errors.
-template <class Data, class Loss>
+template <dataset Data, class Loss>
 class validation_loss {
 public:
-    validation_loss(const Data& data, Loss loss) : data_(&data), loss_(std::move(loss)) {}
+    validation_loss(const Data& data, Loss loss) : pass_(data), untouched_(std::move(loss)), mean_(untouched_) {}
 
-    template <class Model>
-    void on_epoch_end(Model& model, training_state& state) const {
-        const auto mean = evaluate(model, *data_, mean_loss(loss_));
-        if (mean) {
-            state.validation_error = mean->value();
-            state.validation_is_loss = true;
-        } else {
-            state.problem = mean.error();
-        }
+    template <class Model, class Context>
+    void on_fit_begin(Model& model, const training_state&, const Context& ctx) {
+        pass_.allocate(model, ctx);
+    }
+    template <class Model, class Context>
+    void on_epoch_end(Model& model, training_state& state, const Context& ctx) {
+        mean_ = untouched_;
+        pass_.measure(model, ctx, mean_, state);
+        state.validation_error = mean_.value();
+        state.validation_is_loss = true;
     }
 
 private:
-    const Data* data_;
-    Loss loss_;
+    detail::repeated_pass<Data, detail::executor_of_fit> pass_;
+    mean_loss<Loss> untouched_;
+    mean_loss<Loss> mean_;
+};
+
+/// Reports a metric (train/metrics.hpp, or one's own with add(batch, outputs) and value()) of other data after each epoch under a
+/// name, for a progress bar or a history behind it: validation_metric("top 5", data, top_k{5}). Other figures of one's own are
+/// reported by state.report(name, value) in any callback.
+template <dataset Data, class Metric>
+class validation_metric {
+public:
+    validation_metric(std::string name, const Data& data, Metric metric)
+        : name_(std::move(name)), pass_(data), untouched_(std::move(metric)), found_(untouched_) {}
+
+    template <class Model, class Context>
+    void on_fit_begin(Model& model, training_state&, const Context& ctx) {
+        pass_.allocate(model, ctx);
+    }
+    template <class Model, class Context>
+    void on_epoch_end(Model& model, training_state& state, const Context& ctx) {
+        found_ = untouched_;
+        pass_.measure(model, ctx, found_, state);
+        state.report(name_, static_cast<double>(found_.value()));
+    }
+
+private:
+    std::string name_;
+    detail::repeated_pass<Data, detail::executor_of_fit> pass_;
+    Metric untouched_;
+    Metric found_;
 };
 
 namespace detail {

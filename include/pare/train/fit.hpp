@@ -132,7 +132,7 @@ result<fit_report> train(Model& model, const Data& data, const Loss& loss, const
     state.batch_size = batch_size;
     state.shuffle_seed = options.shuffle_seed;
     state.slots = {slots.data(), slots.size()};
-    call_on_fit_begin_from_last(model, state, extras...);
+    call_on_fit_begin_from_last(model, state, ctx, extras...);
     std::vector<std::span<float>> parameters;
     for_each_member(model, [&](const member_path&, auto& member) {
         if constexpr (trained_member<std::remove_reference_t<decltype(member)>>) {
@@ -149,7 +149,7 @@ result<fit_report> train(Model& model, const Data& data, const Loss& loss, const
         for (; state.step_in_epoch < state.steps_per_epoch && !state.stop && !state.problem; ++state.step_in_epoch, ++state.step) {
             const std::size_t first = state.step_in_epoch * batch_size;
             const std::size_t batch = (std::min)(batch_size, order.size() - first);
-            (call_on_step_begin(extras, model, state), ...);
+            (call_on_step_begin(extras, model, state, ctx), ...);
 
             const std::span<const std::size_t> indices(order.data() + first, batch);
             if (auto problem = buffer.fetch(data, indices)) {
@@ -181,7 +181,7 @@ result<fit_report> train(Model& model, const Data& data, const Loss& loss, const
 
             state.loss_sum += batch_loss * static_cast<double>(batch);
             state.mean_loss = state.loss_sum / static_cast<double>(first + batch);
-            (call_on_step_end(extras, model, state), ...);
+            (call_on_step_end(extras, model, state, ctx), ...);
         }
         if (const auto name = state.problem ? std::string() : parameter_not_finite(model); !name.empty()) {
             state.problem = diverged(sentence("a parameter that is NaN or infinite, in ", name, ","));
@@ -189,12 +189,12 @@ result<fit_report> train(Model& model, const Data& data, const Loss& loss, const
         if (state.problem || state.step_in_epoch < state.steps_per_epoch) {
             break;  // an epoch that was stopped has not ended
         }
-        (call_on_epoch_end(extras, model, state), ...);
+        (call_on_epoch_end(extras, model, state, ctx), ...);
         ++state.epoch;
         state.step_in_epoch = 0;
         state.loss_sum = 0.0;
     }
-    (call_on_fit_end(extras, model, state), ...);
+    (call_on_fit_end(extras, model, state, ctx), ...);
     if (state.problem) {
         return *std::move(state.problem);
     }
@@ -214,6 +214,8 @@ result<fit_report> train(Model& model, const Data& data, const Loss& loss, const
 ///     on_fit_end(model, training_state&)
 ///     augment(x, random_numbers) const           changes the inputs of a batch, [batch, ...] in the shape of the data's samples
 ///
+/// The first five may have a third parameter, the context of the run, for its instruction set and its executor.
+///
 /// The result depends on the model, the data, the options and the instruction set alone, to the bit: not on the executor. Memory:
 /// see training_memory_of(), allocated before the first step. Errors: an empty data set or batch, shapes that do not fit the model,
 /// samples that cannot be fetched, a loss or (looked at after each epoch) parameters that are not finite.
@@ -223,7 +225,8 @@ result<fit_report> fit(Model& model, const Data& data, const Loss& loss, const O
     using batch = typename detail::batch_buffer<Data>::batch;
     using images = decltype(batch_of(static_cast<float*>(nullptr), 0, data.sample_shape()));
     constexpr bool trainable = is_trainable<Model>;
-    constexpr bool known = (detail::is_extra<std::remove_reference_t<Extras>, Model, images> && ...);
+    using executor_type = std::remove_reference_t<decltype(detail::first_executor(extras..., std::declval<serial_executor&>()))>;
+    constexpr bool known = (detail::is_extra<std::remove_reference_t<Extras>, Model, images, context<Isa, executor_type>> && ...);
     constexpr bool optimizes = requires(const Optimizer& o, const float* gradient) {
         o.template update<Isa>(std::size_t{}, static_cast<float*>(nullptr), gradient,
                                std::declval<std::array<float*, Optimizer::slots>&>(), std::size_t{});

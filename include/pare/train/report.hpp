@@ -42,8 +42,8 @@ inline std::string fixed(double x, int digits) {
 
 }  // namespace detail
 
-/// A line that shows epoch, progress, loss, validation error and the time left, rewritten in place some times a second: on stderr,
-/// in another file, or wherever a function of a std::string_view takes it.
+/// A line that shows epoch, progress, loss, validation error, what callbacks report and the time left, rewritten in place some
+/// times a second: on stderr, in another file, or wherever a function of a std::string_view takes it.
 template <class Write = write_to_file>
 class progress_bar {
 public:
@@ -88,6 +88,9 @@ private:
             line += state.validation_is_loss ? sentence(", validation ", detail::fixed(state.validation_error, 4))
                                              : sentence(", errors ", detail::fixed(100.0 * state.validation_error, 2), "%");
         }
+        for (const named_value& m : state.metrics) {
+            line += sentence(", ", m.name, " ", detail::fixed(m.value, 4));
+        }
         write_(sentence(line, ", ", detail::fixed(elapsed / (done > 0.0 ? done : 1.0) * left, 0), " s left \r"));
     }
 
@@ -102,9 +105,9 @@ progress_bar(std::string)->progress_bar<>;
 template <class Out>
 progress_bar(std::string, Out) -> progress_bar<detail::writer_for<Out>>;
 
-/// A line of comma-separated values for each epoch, "epoch,steps,loss,validation_error,seconds", with a header before the first: in
-/// a file that is open and stays its owner's, or wherever a function of a std::string_view takes it. A run that is taken up again
-/// goes on with the next line; an epoch without a validation error leaves its field empty.
+/// A line of comma-separated values for each epoch, "epoch,steps,loss,validation_error,seconds" and what callbacks report, with a
+/// header before the first: in a file that is open and stays its owner's, or wherever a function of a std::string_view takes it. A
+/// run that is taken up again goes on with the next line; an epoch without a validation error leaves its field empty.
 template <class Write>
 class csv_history {
 public:
@@ -114,21 +117,27 @@ public:
     template <class Model>
     void on_fit_begin(Model&, const training_state& state) {
         start_ = std::chrono::steady_clock::now();
-        if (state.step == 0) {
-            write_("epoch,steps,loss,validation_error,seconds\n");
-        }
+        has_header_ = state.step != 0;
     }
     template <class Model>
     void on_epoch_end(Model&, const training_state& state) {
         const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
-        write_(sentence(state.epoch + 1, ",", state.step, ",", state.mean_loss, ",",
-                        state.validation_error >= 0.0 ? sentence(state.validation_error) : std::string(), ",",
-                        detail::fixed(seconds, 3), "\n"));
+        std::string header = "epoch,steps,loss,validation_error,seconds";
+        std::string line = sentence(state.epoch + 1, ",", state.step, ",", state.mean_loss, ",",
+                                    state.validation_error >= 0.0 ? sentence(state.validation_error) : std::string(), ",",
+                                    detail::fixed(seconds, 3));
+        for (const named_value& m : state.metrics) {
+            header += "," + m.name;
+            line += sentence(",", m.value);
+        }
+        write_((has_header_ ? line : header + "\n" + line) + "\n");
+        has_header_ = true;
     }
 
 private:
     Write write_;
     std::chrono::steady_clock::time_point start_{};
+    bool has_header_ = false;
 };
 template <class Out>
 csv_history(Out) -> csv_history<detail::writer_for<Out>>;

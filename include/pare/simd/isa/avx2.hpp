@@ -100,12 +100,8 @@ struct ops<isa::avx2> : xsimd_ops<xsimd::fma3<xsimd::avx2>> {
         const __m128i m = _mm_max_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
         return i32(_mm256_castsi128_si256(half::reduce_max(half::i32(m))));
     }
-    PARE_INLINE static std::int32_t first(i32 x) noexcept {
-        return _mm_cvtsi128_si32(_mm256_castsi256_si128(x));
-    }
-    PARE_INLINE static float first(f32 x) noexcept {
-        return _mm256_cvtss_f32(x);
-    }
+    PARE_INLINE static std::int32_t first(i32 x) noexcept { return _mm_cvtsi128_si32(_mm256_castsi256_si128(x)); }
+    PARE_INLINE static float first(f32 x) noexcept { return _mm256_cvtss_f32(x); }
 
     template <class A>
     PARE_INLINE static void store_saturated(A* p, i32 v) noexcept {

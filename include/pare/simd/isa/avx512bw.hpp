@@ -190,18 +190,14 @@ struct ops<isa::avx512bw> : xsimd_ops<xsimd::avx512bw> {
     static constexpr std::size_t dot_depth = 2;
     using weights = __m512i;
     using operand = __m512i;
-    PARE_INLINE static operand broadcast(const std::int16_t* a) noexcept {
-        return _mm512_set1_epi32(word_at(a));
-    }
+    PARE_INLINE static operand broadcast(const std::int16_t* a) noexcept { return _mm512_set1_epi32(word_at(a)); }
     PARE_INLINE static operand broadcast(const std::uint8_t* a) noexcept {
         return _mm512_cvtepu8_epi16(_mm256_set1_epi16(pair_at(a)));
     }
     PARE_INLINE static operand broadcast(const std::int8_t* a) noexcept {
         return _mm512_cvtepi8_epi16(_mm256_set1_epi16(pair_at(a)));
     }
-    PARE_INLINE static operand load_operand(const std::int16_t* a) noexcept {
-        return _mm512_loadu_si512(a);
-    }
+    PARE_INLINE static operand load_operand(const std::int16_t* a) noexcept { return _mm512_loadu_si512(a); }
     template <class A>
     PARE_INLINE static void interleave(const A* const* rows, std::int16_t* out) noexcept {
         const __m512i even = load_widened(rows[0]);
@@ -212,9 +208,7 @@ struct ops<isa::avx512bw> : xsimd_ops<xsimd::avx512bw> {
     PARE_INLINE static weights load_weights(const std::int8_t* p) noexcept {
         return _mm512_cvtepi8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
     }
-    PARE_INLINE static weights as_weights(i32 v) noexcept {
-        return v;
-    }
+    PARE_INLINE static weights as_weights(i32 v) noexcept { return v; }
     PARE_INLINE static i32 dot(i32 sum, operand a, weights w) noexcept {
         return i32(_mm512_add_epi32(sum, _mm512_madd_epi16(a, w)));
     }
@@ -243,9 +237,7 @@ private:
     PARE_INLINE static __m512i clamped(i32 v) noexcept {
         return _mm512_min_epi32(_mm512_max_epi32(v, _mm512_setzero_si512()), _mm512_set1_epi32(255));
     }
-    PARE_INLINE static __mmask16 first(std::size_t n) noexcept {
-        return static_cast<__mmask16>((1u << n) - 1u);
-    }
+    PARE_INLINE static __mmask16 first(std::size_t n) noexcept { return static_cast<__mmask16>((1u << n) - 1u); }
 };
 
 }  // namespace simd
