@@ -61,6 +61,17 @@ auto fresh_network() {
 const fit_options options{.epochs = 6, .batch_size = 32, .shuffle_seed = seed{3}, .largest_gradient_norm = 1.0f};
 const auto optimizer = scheduled(adam{.learning_rate = 1e-2f}, warm_up{10, cosine_decay{.steps = 50}});
 
+/// A callback of two tensors.
+struct pair_of_numbers {
+    std::array<float, 1> first{1.0f}, second{2.0f};
+
+    void on_epoch_end(auto&, training_state&) { first[0] += 1.0f; }
+    void serialize(auto& archive, const std::string& name) {
+        archive.array(name + ".first", std::span(first), {1});
+        archive.array(name + ".second", std::span(second), {1});
+    }
+};
+
 /// The model as a file, without what belongs to the run.
 template <class Model>
 io::bytes saved(const Model& model) {
@@ -228,5 +239,33 @@ TEST_CASE("best weights of another length are an error") {
         CHECK(report.error().message ==
               path + sentence(": tensor \"training.callbacks.0.numbers\": expected F32 [117], found F32 [", count, "]"));
     }
+    std::remove(path.c_str());
+}
+
+TEST_CASE("callbacks are restored as a whole or not at all") {
+    const auto data = quarters(300);
+    std::remove(path.c_str());
+    auto net = fresh_network();
+    early_stopping patience(50);
+    pair_of_numbers pair;
+    REQUIRE(fit(net, data, cross_entropy{}, sgd{}, {.epochs = 3}, patience, pair, io::checkpoint(path, {}, patience, pair)));
+    const auto file = io::safetensors::read(path).value();
+    std::vector<io::tensor_entry> tensors(file.tensors().begin(), file.tensors().end());
+    std::erase_if(tensors, [](const io::tensor_entry& t) { return t.name == "training.callbacks.1.second"; });
+    REQUIRE_FALSE(io::write_file(path, io::safetensors_content(tensors, {})));
+    const auto content_of = [](auto& callback) {
+        io::state_writer writer;
+        callback.serialize(writer, "it");
+        return writer.content();
+    };
+    early_stopping other_patience(50);
+    pair_of_numbers other;
+    const auto before = content_of(other_patience);
+    const auto report = fit(net, data, cross_entropy{}, sgd{}, {.epochs = 9}, io::checkpoint(path, {}, other_patience, other));
+    REQUIRE_FALSE(report);
+    CHECK(report.error().message ==
+          path + ": tensor \"training.callbacks.1.second\": expected F32 [1], found no tensor of this name");
+    CHECK((content_of(other_patience) == before));
+    CHECK(other.first[0] == 1.0f);
     std::remove(path.c_str());
 }

@@ -103,19 +103,22 @@ TEST_CASE("products of weights in groups have the same bits on any number of thr
     check<symmetric_nibbles>({65, 255, 129}, 129, at::end, false, pool);
 }
 
-TEST_CASE("halves become floats exactly, denormal ones too") {
+TEST_CASE("halves become floats exactly: all of them") {
     using V = simd::ops<test_isa>;
-    const std::vector<std::uint16_t> bits = {0,      0x8000, 1,      0x8001, 0x03ff, 0x83ff, 0x0400, 0x0401,
-                                             0x3c00, 0xbc00, 0x7bff, 0xfbff, 0x3555, 0x1234, 0x0200, 0x8123};
-    for (std::size_t first = 0; first < bits.size(); ++first) {
+    std::size_t wrong = 0;
+    for (std::uint32_t first = 0; first < 0x10000u; first += V::lanes) {
         float16 halves[V::lanes];
         float floats[V::lanes];
-        for (std::size_t i = 0; i < V::lanes; ++i) {
-            halves[i].bits = bits[(first + i) % bits.size()];
+        for (std::uint32_t i = 0; i < V::lanes; ++i) {
+            halves[i].bits = static_cast<std::uint16_t>(first + i);
         }
         V::store(floats, simd::load_as_float<test_isa>(halves));
-        for (std::size_t i = 0; i < V::lanes; ++i) {
-            REQUIRE(std::bit_cast<std::uint32_t>(floats[i]) == std::bit_cast<std::uint32_t>(float{halves[i]}));
+        for (std::uint32_t i = 0; i < V::lanes; ++i) {
+            // Hardware makes signaling NaN quiet.
+            const auto quiet = [](std::uint32_t bits) { return (bits & 0x7fffffffu) > 0x7f800000u ? bits | 0x400000u : bits; };
+            wrong +=
+                quiet(std::bit_cast<std::uint32_t>(floats[i])) != quiet(std::bit_cast<std::uint32_t>(float{halves[i]})) ? 1u : 0u;
         }
     }
+    CHECK(wrong == 0);
 }

@@ -23,15 +23,20 @@ struct checkpoint_options {
 ///     early_stopping patience(5);
 ///     fit(net, data, cross_entropy{}, adam{}, {.epochs = 50}, patience, io::checkpoint("run.safetensors", {}, patience));
 ///
-/// It comes last in the list. Callbacks that remember something between epochs, early_stopping and best_weights, or any with
-/// serialize(archive, name) or serialize(archive, name, model), are given to it too, in any order that stays the same. A run that
-/// is stopped is saved on the way out; one that has finished is not run again. The file is replaced as a whole or not at all; it is
-/// a safetensors file of the model, as save() makes it, with training.* beside, and load() takes the model from it.
+/// It comes last in the list. Callbacks that remember something between epochs, early_stopping and best_weights, or any that can be
+/// copied and has serialize(archive, name) or serialize(archive, name, model), are given to it too, in any order that stays the
+/// same. A run that is stopped is saved on the way out; one that has finished is not run again. The file is replaced as a whole or
+/// not at all; it is a safetensors file of the model, as save() makes it, with training.* beside, and load() takes the model from
+/// it.
 ///
 /// Errors, with which fit fails: a file that cannot be read or written or is damaged, one of another model, optimizer, data set
-/// size, batch size or seed; parameters that are not finite, with which the file stays as it was.
+/// size, batch size or seed, with which model, callbacks and the state of the run stay as they were; parameters that are not
+/// finite, with which the file stays as it was.
 template <class... Callbacks>
 class checkpoint {
+    static_assert((std::is_copy_constructible_v<Callbacks> && ...) && (std::is_move_assignable_v<Callbacks> && ...),
+                  "pare: a checkpoint restores copies of callbacks, which then take their place: they must be copyable");
+
 public:
     explicit checkpoint(std::string path, checkpoint_options options = {}, Callbacks&... callbacks)
         : path_(std::move(path)), options_(options), callbacks_(callbacks...) {}
@@ -50,13 +55,15 @@ public:
         training_state position = state;
         std::vector<float> slots(state.slots.size());
         position.slots = slots;
+        std::tuple<Callbacks...> callbacks = std::apply([](auto&... c) { return std::tuple<Callbacks...>(c...); }, callbacks_);
         state_reader reader(*file);
-        serialize(reader, restored, position);
+        serialize(reader, restored, position, callbacks);
         if (auto problem = reader.problem([](const std::string&) { return false; })) {
             state.problem = std::move(problem);
             return;
         }
         model = std::move(restored);
+        callbacks_ = std::move(callbacks);
         std::copy(slots.begin(), slots.end(), state.slots.begin());
         position.slots = state.slots;
         state = std::move(position);
@@ -94,14 +101,14 @@ private:
         position.step = step;
         position.step_in_epoch = step_in_epoch;
         position.loss_sum = step_in_epoch == 0 ? 0.0 : state.loss_sum;
-        serialize(writer, model, position);
+        serialize(writer, model, position, callbacks_);
         if (auto problem = writer.problem() ? writer.problem() : write_file(path_, writer.content())) {
             state.problem = std::move(problem);
         }
     }
 
-    template <class Archive, class Model>
-    void serialize(Archive& archive, Model& model, training_state& state) {
+    template <class Archive, class Model, class Tuple>
+    void serialize(Archive& archive, Model& model, training_state& state, Tuple& callbacks) const {
         serialize_members(archive, model, state_names{});
         archive.array("training.slots", state.slots, {state.slots.size()});
         const std::array<std::uint64_t, 3> expected = {state.samples, state.batch_size, state.shuffle_seed.value};
@@ -121,7 +128,7 @@ private:
                 callback.serialize(archive, name);
             }
         };
-        std::apply([&](auto&... callbacks) { (serialize_callback(callbacks), ...); }, callbacks_);
+        std::apply([&](auto&... c) { (serialize_callback(c), ...); }, callbacks);
         if constexpr (Archive::loading) {
             const auto text = [](const std::array<std::uint64_t, 3>& r) {
                 return sentence(r[0], " samples in batches of ", r[1], " and seed ", r[2]);

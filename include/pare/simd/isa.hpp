@@ -108,7 +108,7 @@ template <class Isa>
 PARE_INLINE typename ops<Isa>::f32 load_as_float(const bfloat16* p) noexcept {
     return ops<Isa>::load_upper_halves(&p->bits);
 }
-/// Exact, denormal halves too, also on hosts that flush denormal floats.
+/// Exact, denormal halves too, also on hosts that flush denormal floats. NaN stays NaN.
 template <class Isa>
 PARE_INLINE typename ops<Isa>::f32 load_as_float(const float16* p) noexcept {
     using V = ops<Isa>;
@@ -120,7 +120,9 @@ PARE_INLINE typename ops<Isa>::f32 load_as_float(const float16* p) noexcept {
         const auto bits = V::bits(V::load_upper_halves(&p->bits));
         const auto magnitude = V::template shift_right<3>(bits & V::set(std::int32_t{0x7fff0000}));
         const auto denormal = V::bits(V::to_float(V::template shift_right<13>(magnitude)) * V::set(0x1p-24f));
-        const auto normal = magnitude + V::set(std::int32_t{112 << 23});  // the exponent's bias grows from 15 to 127
+        const auto bias = V::set(std::int32_t{112 << 23});  // the exponent's grows from 15 to 127
+        const auto finite = magnitude + bias;
+        const auto normal = xsimd::select(magnitude < V::set(std::int32_t{31 << 23}), finite, finite + bias);
         const auto sign = bits & V::set((std::numeric_limits<std::int32_t>::min)());
         return V::from_bits(xsimd::select(magnitude < V::set(std::int32_t{1 << 23}), denormal, normal) | sign);
     }
