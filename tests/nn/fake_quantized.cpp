@@ -175,6 +175,21 @@ TEST_CASE("products see weights that are quantized, by tensor, by channel, in gr
     check_storage<learned_per_tensor>();
 }
 
+TEST_CASE("a factor of a row goes into its scales, its sign into the integers") {
+    const std::vector<float> factor = {2.0f, -0.5f, 1.0f, -1.0f, 3.0f};
+    const auto check = [&](const auto& fake) {
+        const auto plain = fake.frozen(), scaled = fake.frozen(factor.data());
+        for (std::size_t i = 0; i < 5 * 37; ++i) {
+            REQUIRE(scaled.real(i / 37, i) == Approx(plain.real(i / 37, i) * factor[i / 37]));
+        }
+    };
+    const float_weights w = some_weights(5, 37);
+    check(fake_quantized<four_bits_per_tensor, float_weights>(w));
+    check(fake_quantized<bytes_per_channel, float_weights>(w));
+    check(fake_quantized<three_bits_in_groups, float_weights>(w));
+    check(fake_quantized<affine_in_groups, float_weights>(w));
+}
+
 TEST_CASE("layers train with quantized weights and learned scales") {
     check_layer(dense<7, 5>(), extents<7>());
     check_layer(conv2d<2, 3, 3, conv_options{.padding = 1}>(), extents<5, 4, 2>());

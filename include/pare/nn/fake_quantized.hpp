@@ -14,6 +14,19 @@
 
 PARE_NAMESPACE_BEGIN
 
+namespace detail {
+
+/// Weights that are trained, and which products see as they are.
+template <class Weights>
+concept float_storage = requires(Weights& w) {
+    trainable_values(w);
+    requires !requires {
+        w.seen;
+    };
+};
+
+}  // namespace detail
+
 /// Float weights in training, of which products see what they become when they are quantized as Policy says. Where scales are those
 /// of the range, they follow the weights from step to step, and the gradient goes straight through; learned ones begin as 2 mean|w|
 /// / sqrt(largest) and are trained (Esser et al. 2020). frozen() is the quantized weights: the integers and scales that the next
@@ -28,25 +41,15 @@ template <weight_policy Policy, class Inner>
 struct fake_quantized {
     static_assert(Policy.is_known(),
                   "pare: weights are quantized in training to 2, 3, 4 or 8 bits; affine ones in groups, with scales of the range");
-    static_assert(
-        requires(Inner & w) {
-            trainable_values(w);
-            requires !requires {
-                w.seen;
-            };
-        },
-        "pare: fake_quantized<Policy, Inner> is for float weights, or masked ones: these are quantized already");
+    static_assert(detail::float_storage<Inner>,
+                  "pare: fake_quantized<Policy, Inner> is for float weights, or masked ones: these are quantized already");
 
     static constexpr weight_policy policy = Policy;
     static constexpr bool affine = Policy.scheme == qscheme::affine;
     static constexpr bool one_scale = Policy.group == 0 && Policy.scales == granularity::per_tensor;
     static constexpr bool learned = Policy.step == step_size::learned;
-    using element =
-        std::conditional_t<Policy.group == 0, qint8, qint4<Policy.group == 0 ? 16 : Policy.group, float, Policy.scheme>>;
-    /// What freeze() makes of floats that flow in: byte weights multiply bytes, those in groups floats.
-    using deployed_activations = std::conditional_t<Policy.group == 0, dynamic_range, as_float>;
-    static_assert(Policy.group == 0 || Policy.bits <= 4,
-                  "pare: weights of 8 bits have a scale per tensor or per channel, not groups");
+    using element = std::conditional_t<Policy.group == 0, qint8,
+                                       qint<Policy.bits, Policy.group == 0 ? 16 : Policy.group, float, Policy.scheme>>;
 
     Inner inner;
     weight_matrix<float, full> seen;          // by products
@@ -134,6 +137,11 @@ struct fake_quantized {
         return {{scale, affine ? zero_points[s] : 0}, Policy.smallest(), Policy.largest()};
     }
 
+    /// The scale of a row where it has only one: what it is multiplied by as a whole.
+    float scale_of_row(std::size_t row) const noexcept requires(Policy.group == 0) {
+        return exact_divide(quantization_of(one_scale ? 0 : row).q.scale, std::fabs(scale_of_channel(row)));
+    }
+
     /// Calls f(first weight, count, index of the scale) for weights that lie together and share a scale.
     template <class F>
     void for_each_segment(F&& f) const {
@@ -164,7 +172,7 @@ struct fake_quantized {
         const float* const w = now.quantized_values();
         now.for_each_segment([&](std::size_t first, std::size_t count, std::size_t s) {
             const fake_quantization f = now.quantization_of(s);
-            const std::size_t row = first / columns(), first_in_row = first - row * columns();
+            const std::size_t row = first / columns();
             float scale = exact_divide(f.q.scale, std::fabs(scale_of_channel(row)));
             bool negative = scale_of_channel(row) < 0.0f;
             if (factor != nullptr) {
@@ -183,14 +191,13 @@ struct fake_quantized {
                     quantized.values[i] = static_cast<std::int8_t>(code(i));
                 }
             } else {
+                using storage = detail::element_storage<element>;
                 quantized.scales[s] = scale;
                 if constexpr (affine) {
                     quantized.zero_points[s] = static_cast<std::uint8_t>(negative ? f.largest - f.q.zero_point : f.q.zero_point);
                 }
-                std::uint8_t* const pairs = quantized.values.data() + row * ((columns() + 1) / 2);
-                for (std::size_t column = first_in_row; column < first_in_row + count; ++column) {
-                    const std::int32_t stored = code(row * columns() + column) + (affine ? 0 : element::offset);
-                    pairs[column / 2] = static_cast<std::uint8_t>(pairs[column / 2] | stored << 4 * (column % 2));
+                for (std::size_t i = first; i < first + count; ++i) {
+                    storage::set_code(quantized, row, i - row * columns(), code(i) + (affine ? 0 : storage::format::middle));
                 }
             }
         });

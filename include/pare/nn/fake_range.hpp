@@ -6,6 +6,7 @@
 
 #include <pare/kernels/fake_quantize.hpp>
 #include <pare/kernels/quantize.hpp>
+#include <pare/nn/static_layers.hpp>
 #include <pare/nn/trainable.hpp>
 #include <pare/types/activations.hpp>
 #include <pare/types/fake_quantization.hpp>
@@ -19,7 +20,7 @@ PARE_NAMESPACE_BEGIN
 ///
 /// A layer takes part by having a member `activations` (nn/training.hpp does the rest): forward_training(context, n, x, seen),
 /// backward(context, n, x, d, gradient), which makes of d, the gradient of what was seen, that of x, training_scratch_floats(n),
-/// trained_numbers.
+/// trained_numbers, rounded_bias(weights, j, bias).
 template <input_policy Policy>
 struct fake_range {
     static_assert(Policy.is_known(), "pare: what flows into a layer is quantized in training to 2 to 8 bits");
@@ -50,6 +51,15 @@ struct fake_range {
     }
 
     static constexpr std::size_t training_scratch_floats(std::size_t n) noexcept { return learned ? n : 0; }
+
+    /// Bias j of a layer whose weights are quantized, too, as the sums of products hold it: a multiple of both scales.
+    template <class Weights>
+    requires requires(const Weights& w) { w.scale_of_row(std::size_t{}); }
+    float rounded_bias(const Weights& w, std::size_t j, float bias) const noexcept {
+        const float step = exact_multiply(quantization_now().q.scale, w.scale_of_row(j));
+        return exact_multiply(static_cast<float>(detail::bias_in_sums(bias, step, detail::largest_bias_in_sums(w.columns()))),
+                              step);
+    }
 
     /// Batches with numbers that are not finite do not change the range.
     template <class Context>

@@ -11,7 +11,7 @@ namespace detail {
 struct freeze_weights {
     template <class Weights, class Activations>
     auto operator()(const member_path&, const Weights& w, const Activations& a) const {
-        auto activations = frozen_activations<Weights>(a);
+        auto activations = frozen_activations(a);
         if constexpr (requires { w.frozen(); }) {
             return mapped_weights<decltype(w.frozen()), decltype(activations)>{w.frozen(), activations};
         } else {
@@ -20,12 +20,10 @@ struct freeze_weights {
     }
 
 private:
-    template <class Weights, class Activations>
+    template <class Activations>
     static auto frozen_activations(const Activations& a) {
         if constexpr (requires { a.frozen(); }) {
             return a.frozen();
-        } else if constexpr (requires { typename Weights::deployed_activations; }) {
-            return typename Weights::deployed_activations{};
         } else {
             return a;
         }

@@ -72,6 +72,12 @@ inline std::int32_t bias_in_sums(float bias, float scale, std::int32_t limit) no
     return static_cast<std::int32_t>(std::bit_cast<std::uint64_t>(shifted) & 0xffffffffu);
 }
 
+/// The limit with which no sum of products and bias leaves 32 bits; 0 where products alone may, which nobody lets through.
+inline std::int32_t largest_bias_in_sums(std::size_t columns) noexcept {
+    return static_cast<std::int32_t>(
+        (std::max)(std::int64_t{2147483647} - static_cast<std::int64_t>(columns) * 255 * 128, std::int64_t{0}));
+}
+
 /// Whether a function does no more than to bound numbers, and where it does so in y.
 template <class Layer>
 concept clamps = requires {
@@ -109,9 +115,7 @@ struct static_product {
           factors(layer.bias.size()),
           output(detail::output_of(y)) {
         layer.activations = x;
-        // quantize_static() sees to it that this is positive: no sum of products and bias leaves 32 bits.
-        const auto limit = static_cast<std::int32_t>(
-            (std::max)(std::int64_t{2147483647} - static_cast<std::int64_t>(layer.weights.columns()) * 255 * 128, std::int64_t{0}));
+        const std::int32_t limit = detail::largest_bias_in_sums(layer.weights.columns());
         for (std::size_t j = 0; j < offsets.size(); ++j) {
             const float scale = exact_multiply(x.input.scale, layer.weights.scales()[j]);
             offsets[j] = detail::bias_in_sums(layer.bias(j), scale, limit) - x.input.zero_point * layer.weights.column_sums()[j];

@@ -1,6 +1,7 @@
 #ifndef PARE_NN_TRAINING_HPP
 #define PARE_NN_TRAINING_HPP
 
+#include <algorithm>
 #include <span>
 #include <string>
 
@@ -68,11 +69,20 @@ concept changes_inputs_in_training = requires(const Layer& layer) {
     layer.activations.training_scratch_floats(1);
 };
 
+/// One that also has a bias which products see rounded: to what the integers of a deployed layer can hold.
+template <class Layer>
+concept rounds_bias_in_training = requires(const Layer& layer) {
+    layer.activations.rounded_bias(layer.weights, std::size_t{}, layer.bias(0));
+};
+
 template <class Layer, class Shape>
 std::size_t saved_floats(const Layer& layer, std::size_t batch, const Shape& input) noexcept {
     std::size_t count = 0;
     if constexpr (changes_inputs_in_training<Layer>) {
         count += saved_piece(batch * input.size());
+    }
+    if constexpr (rounds_bias_in_training<Layer>) {
+        count += saved_piece(layer.bias.size());
     }
     if constexpr (requires { layer.saved_floats(batch, input); }) {
         count += layer.saved_floats(batch, input);
@@ -114,7 +124,21 @@ void forward_training(Layer& layer, Context& ctx, const X& x, const Y& y, std::s
     if constexpr (changes_inputs_in_training<Layer>) {
         float* const seen = take_saved(saved, x.size()).data();
         layer.activations.forward_training(ctx, x.size(), x.data(), seen);
-        detail::run_forward_training(layer, ctx, batch_of(static_cast<const float*>(seen), x.extent(0), sample_shape(x)), y, saved);
+        const auto run = [&](std::span<float> own) {
+            detail::run_forward_training(layer, ctx, batch_of(static_cast<const float*>(seen), x.extent(0), sample_shape(x)), y,
+                                         own);
+        };
+        if constexpr (rounds_bias_in_training<Layer>) {
+            const std::span<float> kept = take_saved(saved, layer.bias.size());
+            std::copy(layer.bias.begin(), layer.bias.end(), kept.begin());
+            for (std::size_t j = 0; j < kept.size(); ++j) {
+                layer.bias(j) = layer.activations.rounded_bias(layer.weights, j, kept[j]);
+            }
+            run(saved);
+            std::copy(kept.begin(), kept.end(), layer.bias.begin());
+        } else {
+            run(saved);
+        }
     } else {
         detail::run_forward_training(layer, ctx, x, y, saved);
     }
@@ -130,6 +154,9 @@ void backward(const Layer& layer, Context& ctx, const X& x, const Y& y, const Dy
     if constexpr (changes_inputs_in_training<Layer>) {
         Context inner = ctx;
         const float* const seen = take_saved(saved, x.size()).data();
+        if constexpr (rounds_bias_in_training<Layer>) {
+            (void)take_saved(saved, layer.bias.size());  // its gradient goes straight through
+        }
         const std::size_t own = layer.activations.trained_numbers;
         float* d = dx.data();
         if (d == nullptr && own != 0) {

@@ -5,6 +5,7 @@
 #include <optional>
 #include <tuple>
 
+#include <pare/kernels/conv.hpp>
 #include <pare/kernels/gemm_int8.hpp>
 #include <pare/nn/fake_quantized.hpp>
 #include <pare/nn/fake_range.hpp>
@@ -15,7 +16,7 @@
 
 PARE_NAMESPACE_BEGIN
 
-/// What flows into layers stays float: for weights in groups, and where activations are to be quantized as they come.
+/// What flows into layers stays float; that into convolutions, which have no other kernel, becomes bytes as it comes.
 inline constexpr input_policy inputs_as_float{.bits = 0};
 
 namespace detail {
@@ -25,64 +26,69 @@ concept has_activations = requires(const Layer& layer) {
     layer.activations;
 };
 
-/// Float weights, masked or not, become fake_quantized; what flows into layers that can do that, a fake_range.
+/// Float weights, masked or not, become fake_quantized; what flows into layers that can do that, a fake_range, into others
+/// dynamic_range, which floats stand for in training.
 template <weight_policy Weights, input_policy Inputs, bool HasActivations>
 struct fake_quantize_weights {
     float averaging;
 
-    template <class W>
-    auto operator()(const member_path&, const W& w, as_float) const {
-        constexpr bool is_float = requires {
-            trainable_values(const_cast<W&>(w));
-            requires !requires {
-                w.seen;
-            };
-        };
-        static_assert(is_float,
-                      "pare: prepare_qat() takes a model of float weights, masked ones too: one that is quantized, or prepared for "
-                      "that, cannot be quantized again");
-        if constexpr (is_float) {
-            using weights = fake_quantized<Weights, W>;
-            if constexpr (Inputs.bits != 0 && HasActivations) {
-                fake_range<Inputs> range;
-                range.averaging = averaging;
-                return mapped_weights<weights, fake_range<Inputs>>{weights(w), range};
-            } else {
-                return mapped_weights<weights, as_float>{weights(w), {}};
-            }
-        } else {
-            return mapped_weights<W, as_float>{w, {}};
-        }
+    template <class W, class Activations>
+    auto operator()(const member_path&, const W& w, Activations a) const {
+        return quantized<std::conditional_t<Inputs.bits == 0, as_float, dynamic_range>>(w, a);
     }
-    template <class W, class Any>
-    auto operator()(const member_path& path, const W& w, Any a) const {
-        static_assert(std::is_same_v<W, void>,
-                      "pare: prepare_qat() takes a model of float weights, masked ones too: one that is quantized, or prepared for "
-                      "that, cannot be quantized again");
-        return mapped_weights<W, Any>{w, a};
+    template <class W, class Activations>
+    auto operator()(const member_path&, const W& w, Activations a, const kernels::convolution&) const {
+        return quantized<dynamic_range>(w, a);
     }
-    template <class W, class Any>
-    auto operator()(const member_path&, const W& w, Any a, looked_up) const {
-        return mapped_weights<W, Any>{w, a};
+    template <class W, class Activations>
+    auto operator()(const member_path&, const W& w, Activations a, looked_up) const {
+        return mapped_weights<W, Activations>{w, a};
     }
 
     template <auto Name, class Layer>
     auto inside() const {
         return fake_quantize_weights<Weights, Inputs, has_activations<Layer>>{averaging};
     }
+
+private:
+    /// `Otherwise` where there is no fake_range.
+    template <class Otherwise, class W, class Activations>
+    auto quantized(const W& w, Activations a) const {
+        constexpr bool is_float = std::is_same_v<Activations, as_float> && float_storage<W>;
+        static_assert(is_float,
+                      "pare: prepare_qat() takes a model of float weights, masked ones too: one that is quantized, or prepared for "
+                      "that, cannot be quantized again");
+        if constexpr (is_float && Inputs.bits != 0 && HasActivations) {
+            fake_range<Inputs> range;
+            range.averaging = averaging;
+            return mapped_weights<fake_quantized<Weights, W>, fake_range<Inputs>>{fake_quantized<Weights, W>(w), range};
+        } else if constexpr (is_float) {
+            return mapped_weights<fake_quantized<Weights, W>, Otherwise>{fake_quantized<Weights, W>(w), {}};
+        } else {
+            return mapped_weights<W, Activations>{w, a};
+        }
+    }
 };
 
 /// Weights that are about to be frozen, with what a batch norm behind them multiplies rows by.
 template <class Weights>
 struct folding {
-    using deployed_activations = typename Weights::deployed_activations;
-
     Weights weights;
     aligned_array<float> factor;
 
     std::size_t rows() const noexcept { return weights.rows(); }
     std::size_t columns() const noexcept { return weights.columns(); }
-    auto frozen() const { return weights.frozen(factor.data()); }
+    auto frozen() const {
+        if constexpr (Weights::one_scale) {
+            if (!factor.empty()) {  // what is quantized is the product with the batch norm as it is now
+                Weights now = weights;
+                now.follow(*this);
+                return now.frozen(factor.data());
+            }
+        }
+        return weights.frozen(factor.data());
+    }
+    float inference_scale(std::size_t row) const noexcept { return factor[row]; }
 };
 template <class Weights>
 void scale_rows(folding<Weights>& w, const float* factor) noexcept {
@@ -170,11 +176,12 @@ auto prepare_qat(const Model& model, Selection selection = {}, float averaging =
 }
 
 /// The model that prepare_qat() and training were about, quantized to the integers and scales that products saw: weights as qint8,
-/// from -2^(bits - 1) + 1 on where there are fewer bits, or qint4 where they lie in groups; inputs as static_range, in a network of
-/// bytes. Where inputs stayed float, byte weights multiply bytes quantized as they come. Batch norms behind such layers go into
-/// scales and biases, and what does nothing in inference is left out, as by fold_batch_norm(). Takes a model or a result of one.
-/// Errors: a model that has not been trained since, and so knows no ranges; parameters that are not finite; rows too long for sums
-/// of 32 bits.
+/// from -2^(bits - 1) + 1 on where there are fewer bits, or qint<bits, group>; inputs as static_range, in a network of bytes. What
+/// flows into layers that have no such inputs, recurrent ones and attention, was float in training and becomes bytes as it comes,
+/// dynamic_range, unless it was asked to stay float (inputs_as_float). Biases were rounded in training as the network of bytes
+/// rounds them, but not those that take up a batch norm now, as by fold_batch_norm(): there it goes into scales and biases, and
+/// what does nothing in inference is left out. Takes a model or a result of one. Errors: a model that has not been trained since,
+/// and so knows no ranges; parameters that are not finite; rows too long for sums of 32 bits.
 template <class Model>
 auto convert(const Model& model) {
     return and_then(model, [](auto m) {

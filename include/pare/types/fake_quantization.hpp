@@ -40,8 +40,8 @@ struct weight_policy {
     constexpr std::int32_t largest() const noexcept { return scheme == qscheme::affine ? (1 << bits) - 1 : (1 << (bits - 1)) - 1; }
     constexpr std::int32_t smallest() const noexcept { return scheme == qscheme::affine ? 0 : -largest(); }
     constexpr bool is_known() const noexcept {
-        return (bits == 2 || bits == 3 || bits == 4 || bits == 8) && (scheme == qscheme::symmetric || group != 0) &&
-               (scheme == qscheme::symmetric || step == step_size::of_range);
+        return (bits == 2 || bits == 3 || bits == 4 || bits == 8) &&
+               (scheme == qscheme::symmetric || (scheme == qscheme::affine && group != 0 && step == step_size::of_range));
     }
 };
 
