@@ -15,6 +15,7 @@
 #include <pare/quantize/per_channel_observer.hpp>
 #include <pare/quantize/qat.hpp>
 #include <pare/quantize/quantize_to.hpp>
+#include <pare/quantize/report.hpp>
 #include <pare/quantize/sensitivity.hpp>
 #include <pare/quantize/smooth_quant.hpp>
 #include <pare/quantize/static.hpp>
