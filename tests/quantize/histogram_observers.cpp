@@ -117,6 +117,20 @@ TEST_CASE("a uniform distribution keeps its range") {
     CHECK(range_of(percentile_observer{.percentile = 100.0}, x) == range_of(minmax_observer{}, x));
 }
 
+TEST_CASE("zeros cost nothing, however many there are") {
+    auto x = numbers_with_outlier(0.0f);
+    for (float& v : x) {
+        v = v > 0.0f ? v : 0.0f;  // half of all
+    }
+    const double all = squared_error(x, range_of(minmax_observer{}, x));
+    CHECK(squared_error(x, range_of(mse_observer{}, x)) <= all);
+    CHECK(squared_error(x, range_of(entropy_observer{}, x)) <= 1.1 * all);
+    CHECK(range_of(mse_observer{}, x).min >= 0.0f);
+    x.resize(x.size() + 100000, 0.0f);
+    CHECK(squared_error(x, range_of(mse_observer{}, x)) <= all);
+    CHECK(squared_error(x, range_of(entropy_observer{}, x)) <= 1.1 * all);
+}
+
 TEST_CASE("one number, or one number again and again, is a range") {
     for (const auto& x : {std::vector<float>{2.5f}, std::vector<float>(50, 2.5f), std::vector<float>(50, 0.0f)}) {
         const observed_range r = {x[0], x[0]};
