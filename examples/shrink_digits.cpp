@@ -177,6 +177,9 @@ int shrink(const options& o) {
     rows.push_back(measure("student_int8", *int8, *test));
     rows.push_back(measure("student_pruned_int8", *pruned_int8, *test));
     print(rows, test->size(), rows[2]);
+    if (const auto report = compare_models(*distilled, *int8, *test)) {
+        std::printf("\nstudent_int8 against student_distilled\n%s", describe(*report).c_str());
+    }
     std::printf("\nstudent_int8 runs as\n%s", describe(prepare<isa::native>(*int8)).c_str());
     std::printf("student_pruned_int8 runs as\n%s", describe(prepare<isa::native>(*pruned_int8)).c_str());
 

@@ -5,6 +5,7 @@
 #include <pare/quantize/awq.hpp>
 #include <pare/quantize/bfloat16.hpp>
 #include <pare/quantize/bias_correction.hpp>
+#include <pare/quantize/clipped_weights.hpp>
 #include <pare/quantize/dynamic.hpp>
 #include <pare/quantize/embeddings.hpp>
 #include <pare/quantize/equalization.hpp>

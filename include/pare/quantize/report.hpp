@@ -9,6 +9,7 @@
 #include <pare/nn/fold.hpp>
 #include <pare/nn/freeze.hpp>
 #include <pare/nn/summary.hpp>
+#include <pare/quantize/clipped_weights.hpp>
 #include <pare/quantize/tapped_weights.hpp>
 #include <pare/train/evaluate.hpp>
 
@@ -47,7 +48,8 @@ struct layer_comparison {
     std::string before;
     std::string after;
     number_errors errors;
-    double clipped_share = 0.0;  // of its inputs, beyond the range of calibration
+    double clipped_share = 0.0;          // of its inputs, beyond the range of calibration
+    double clipped_weights_share = 0.0;  // of its weights, beyond what their codes reach
     std::size_t bytes_before = 0;
     std::size_t bytes_after = 0;
     double microseconds_before = 0.0;
@@ -207,6 +209,11 @@ result<quantization_report> compare(const Before& before, const After& after, co
         l.timed = q.inputs == 0 && p.inputs == 0;
         l.clipped_share = q.inputs == 0 ? 0.0 : static_cast<double>(q.clipped) / static_cast<double>(q.inputs);
     }
+    for (const auto& [path, share] : clipped_shares(fold_inside(before), fold_inside(after))) {
+        for (layer_comparison& l : report.layers) {
+            l.clipped_weights_share = l.path == path ? share : l.clipped_weights_share;
+        }
+    }
     return report;
 }
 
@@ -214,7 +221,7 @@ result<quantization_report> compare(const Before& before, const After& after, co
 
 /// What quantization did to a model, layer by layer, on the samples of a data set: how far the products of each matrix of weights
 /// (with their bias) are from those before, in the quantized network, whose earlier layers have errors too; how many of their
-/// inputs lie beyond what calibration has seen; bytes of weights, and the time of products and of the whole, on one thread.
+/// inputs lie beyond what calibration has seen, and of their weights beyond what codes reach; bytes of weights, and the time of products and of the whole, on one thread.
 /// Layers are those whose weights have the same name in both models; batch norms are folded first. Takes models or results of
 /// them; those in training are frozen. Layers of static networks are computed as the floats that their bytes stand for, and not
 /// timed one by one; outputs and the time of the whole are those of prepare(). Errors: no sample, models that take or give other
@@ -249,6 +256,9 @@ inline std::string describe(const quantization_report& report) {
                     : std::string("exact");
         if (l.clipped_share > 0.0) {
             text += sentence(", ", detail::digits(100.0 * l.clipped_share, 3), " % of inputs clipped");
+        }
+        if (l.clipped_weights_share > 0.0) {
+            text += sentence(", ", detail::digits(100.0 * l.clipped_weights_share, 3), " % of weights clipped");
         }
         text += sentence(", ", l.bytes_before, " -> ", l.bytes_after, " bytes");
         if (l.timed) {
