@@ -180,10 +180,10 @@ void serialize(Archive& archive, const std::string& name, masked<Pattern, Inner>
 template <class Archive, weight_policy Policy, class Inner, class... Axes>
 void serialize(Archive& archive, const std::string& name, fake_quantized<Policy, Inner>& w, const Axes&... axes) {
     serialize(archive, name, w.inner, axes...);
-    if constexpr (w.learned) {
+    if constexpr (fake_quantized<Policy, Inner>::learned) {
         archive.array(name + ".scale", std::span(w.scales), {w.scales.size()});
     }
-    if constexpr (w.one_scale) {
+    if constexpr (fake_quantized<Policy, Inner>::one_scale) {
         archive.array(name + ".channel_scale", std::span(w.channel_scale), {w.rows()});
     }
     if constexpr (Archive::loading) {
@@ -194,7 +194,7 @@ void serialize(Archive& archive, const std::string& name, fake_quantized<Policy,
 template <class Archive, input_policy Policy>
 void serialize(Archive& archive, const std::string& name, fake_range<Policy>& a) {
     archive.array(name + ".range", std::span(a.range), {a.range.size()});
-    if constexpr (a.learned) {
+    if constexpr (fake_range<Policy>::learned) {
         archive.array(name + ".scale", std::span(&a.scale, 1), {1});
     }
 }

@@ -287,12 +287,12 @@ void finish_gradient(const fake_quantized<Policy, Inner>& w, Context&, float* gr
     using isa = typename Context::isa;
     const float* const values = w.quantized_values();
     float* const of_scales = gradient + w.rows() * w.columns();
-    if constexpr (w.learned) {
+    if constexpr (Policy.step == step_size::learned) {
         std::fill_n(of_scales, w.scales.size(), 0.0f);
     }
     w.for_each_segment([&](std::size_t first, std::size_t count, std::size_t s) {
         const fake_quantization f = w.quantization_of(s);
-        if constexpr (w.learned) {
+        if constexpr (Policy.step == step_size::learned) {
             const float sum = kernels::fake_quantize_scale_gradient<isa>(count, values + first, f, gradient + first);
             of_scales[s] += sum / w.scale_of_channel(first / w.columns()) * step_gradient_factor(w.sharing(s), f.largest);
         }
