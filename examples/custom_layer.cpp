@@ -1,57 +1,47 @@
+#include <algorithm>
 #include <cstdio>
+#include <functional>
 
 #include <pare/io/model.hpp>
 #include <pare/pare.hpp>
 using namespace pare;
 
-/// A layer of one's own: y = x * (W x), number by number. Its weights are a storage like any other, so that training, pruning,
+/// A layer of one's own: y = x * linear(x), number by number. Its weights are those of the layer in it, so that training, pruning,
 /// quantization, saving and prepare() reach them. It inherits from nothing and is registered nowhere.
-template <std::size_t N, class Weights = weight_matrix<float, full>, class Activations = as_float>
+template <class Linear>
 struct gate {
-    Weights weights{N, N};
+    static constexpr const char* kind = "gate";
+    Linear linear;
 
-    static constexpr dense_plan<N, N, Weights, Activations> plan() { return {}; }
-    void forward(auto& context, tensor_view<const float, dyn, N> x, tensor_view<float, dyn, N> y) const noexcept {
-        multiply(weights, Activations{}, context, x, y);
-        multiply_numbers(y.data(), x, y.data());
-    }
-    static void members(auto& self, auto&& f) { f("weight", self.weights); }
-    auto map_weights(auto&& f) const {
-        auto mapped = f("weight", weights, Activations{});
-        return gate<N, decltype(mapped.weights), decltype(mapped.activations)>{std::move(mapped.weights)};
+    static auto parts(auto& self) { return named_parts<"linear">(self.linear); }
+    auto with_parts(auto other) const { return gate<decltype(other)>{std::move(other)}; }
+    auto plan() const { return linear.plan(); }
+    void forward(auto& context, auto x, auto y) const noexcept {
+        forward_layer(linear, context, x, y);
+        std::transform(x.begin(), x.end(), y.begin(), y.begin(), std::multiplies<>());
     }
 
-    std::string describe() const { return sentence("gate ", N, ": ", weights.describe(), Activations::note); }
-
-    // What follows is for training. W x is saved, the gradient by it is in scratch memory.
-    static std::size_t saved_floats(std::size_t batch, extents<N>) { return batch * N; }
-    void forward_training(auto& context, tensor_view<const float, dyn, N> x, tensor_view<float, dyn, N> y, std::span<float> saved) {
-        multiply(weights, Activations{}, context, x, tensor_view<float, dyn, N>(saved.data(), x.extent(0)));
-        multiply_numbers(saved.data(), x, y.data());
+    // What follows is for training. z = linear(x) is saved, the gradient by it is in scratch memory.
+    std::size_t saved_floats(std::size_t batch, auto input) const {
+        return saved_piece(batch * input.size()) + pare::saved_floats(linear, batch, input);
     }
-    void backward(auto context, tensor_view<const float, dyn, N> x, tensor_view<const float, dyn, N>,
-                  tensor_view<const float, dyn, N> dy, tensor_view<float, dyn, N> dx, std::span<float> gradient,
-                  std::span<const float> saved) const noexcept {
-        const tensor_view<float, dyn, N> dwx(context.scratch.template take<float>(x.size()), x.extent(0));
-        multiply_numbers(dy.data(), x, dwx.data());
-        multiply_gradient(weights, context, x, dwx, matrix_view<float>(gradient.data(), N, N));
-        if (dx.data() != nullptr) {
-            multiply_transposed(weights, context, dwx, dx);
-            for (std::size_t i = 0; i < dx.size(); ++i) {
-                dx.data()[i] += dy.data()[i] * saved[i];
-            }
+    void forward_training(auto& context, auto x, auto y, std::span<float> saved) {
+        const auto z = batch_like(y, take_saved(saved, y.size()).data());
+        pare::forward_training(linear, context, x, z, saved);
+        std::transform(x.begin(), x.end(), z.begin(), y.begin(), std::multiplies<>());
+    }
+    void backward(auto context, auto x, auto y, auto dy, auto dx, std::span<float> gradient, std::span<const float> saved) const {
+        const auto z = batch_like(y, take_saved(saved, y.size()).data());
+        float* const dz = context.scratch.template take<float>(x.size());
+        std::transform(x.begin(), x.end(), dy.begin(), dz, std::multiplies<>());
+        pare::backward(linear, context, x, z, batch_like<const float>(y, dz), dx, gradient, saved);
+        for (std::size_t i = 0; dx.data() != nullptr && i < dx.size(); ++i) {
+            dx.data()[i] += dy.data()[i] * z.data()[i];
         }
     }
     template <class Isa>
-    std::size_t training_scratch_bytes(std::size_t batch, extents<N>) const {
-        return scratch_bytes_of<float>(batch * N) + product_scratch_bytes<Isa>(weights, batch);
-    }
-
-private:
-    static void multiply_numbers(const float* a, tensor_view<const float, dyn, N> b, float* product) {
-        for (std::size_t i = 0; i < b.size(); ++i) {
-            product[i] = a[i] * b.data()[i];
-        }
+    std::size_t training_scratch_bytes(std::size_t batch, auto input) const {
+        return scratch_bytes_of<float>(batch * input.size()) + pare::training_scratch_bytes<Isa>(linear, batch, input);
     }
 };
 
@@ -64,7 +54,7 @@ int main() {
         quarters[i / 2] += points[i] < 0.0f ? 0 : i % 2 == 0 ? 1 : 2;
     }
     const auto data = *labeled_data<float, 2>::make("quarters", {}, 4, points, quarters);
-    const auto model = initialized(sequential(dense<2, 32>(), gate<32>(), dense<32, 4>()), he_normal{}, seed{2});
+    const auto model = initialized(sequential(dense<2, 32>(), gate<dense<32, 32>>(), dense<32, 4>()), he_normal{}, seed{2});
     const auto pruned = prune(model, data, cross_entropy{}, adam{.learning_rate = 3e-3f}, magnitude{}, unstructured{},
                               polynomial_decay{.final_sparsity = 0.5, .end_step = 300}, {.epochs = 10});
     const auto small = quantize_dynamic(freeze(pruned));

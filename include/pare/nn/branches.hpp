@@ -152,27 +152,13 @@ struct residual {
         return pare::training_scratch_bytes<Isa>(body, batch, input);
     }
 
-    template <class Self, class F>
-    static void members(Self& self, F&& f) {
-        for_each_member(
-            self.body, [&](const member_path& path, auto& member, auto... axes) { f(member_path("body", path), member, axes...); });
+    template <class Self>
+    static auto parts(Self& self) noexcept {
+        return named_parts<"body">(self.body);
     }
-
-    template <class F>
-    auto map_weights(F&& f) const {
-        auto mapped = map_weights_in<fixed_string("body")>(body, f);
-        return pare::residual<decltype(mapped)>(std::move(mapped));
-    }
-
-    template <class F>
-    static constexpr void layer_types(F&& f) {
-        f.template operator()<fixed_string("body"), Body>();
-    }
-
-    /// The same with f(body), for prepare().
-    template <class F>
-    auto map_layers(F&& f) const {
-        return pare::residual<decltype(f(body))>(f(body));
+    template <class Other>
+    static auto with_parts(Other other) {
+        return pare::residual<Other>(std::move(other));
     }
 
     /// Where the body ends in quantized_values.
@@ -372,38 +358,16 @@ struct branches {
         return scratch_bytes_of<float>(batch * largest_output(input)) + scratch_bytes_of<float>(batch * input.size()) + largest;
     }
 
-    template <class Self, class F>
-    static void members(Self& self, F&& f) {
-        [&]<std::size_t... I>(std::index_sequence<I...>) {
-            (for_each_member(std::get<I>(self.layers), [&](const member_path& path, auto& member,
-                                                           auto... axes) { f(member_path(I, path), member, axes...); }),
-             ...);
-        }
-        (std::index_sequence_for<Layers...>{});
-    }
-
-    template <class F>
-    auto map_weights(F&& f) const {
+    template <class Self>
+    static auto parts(Self& self) noexcept {
         return [&]<std::size_t... I>(std::index_sequence<I...>) {
-            std::tuple mapped{map_weights_in<I>(std::get<I>(layers), f)...};
-            return std::apply([](auto&&... l) { return pare::branches<Join, std::decay_t<decltype(l)>...>(std::move(l)...); },
-                              std::move(mapped));
+            return named_parts<I...>(std::get<I>(self.layers)...);
         }
         (std::index_sequence_for<Layers...>{});
     }
-
-    template <class F>
-    static constexpr void layer_types(F&& f) {
-        [&]<std::size_t... I>(std::index_sequence<I...>) {
-            (f.template operator()<I, Layers>(), ...);
-        }
-        (std::index_sequence_for<Layers...>{});
-    }
-
-    /// The same with f of each branch, for prepare().
-    template <class F>
-    auto map_layers(F&& f) const {
-        return std::apply([&](const auto&... l) { return pare::branches<Join, decltype(f(l))...>(f(l)...); }, layers);
+    template <class... Others>
+    static auto with_parts(Others... others) {
+        return pare::branches<Join, Others...>(std::move(others)...);
     }
 
     /// Side by side, or the sum of two that end in quantized_values.
@@ -411,7 +375,7 @@ struct branches {
     auto on_bytes(const static_range& x, const static_range& y, const Lower& lower) const
         requires(Join == branch_join::concatenate || (sizeof...(Layers) == 2 && (detail::ends_quantized<Layers> && ...))) {
         if constexpr (Join == branch_join::concatenate) {
-            return map_layers([&](const auto& layer) { return lower(layer, x, y); });
+            return map_layers(*this, [&](const auto& layer) { return lower(layer, x, y); });
         } else {
             const static_range &first = detail::last_range(std::get<0>(layers)), &second = detail::last_range(std::get<1>(layers));
             auto a = lower(std::get<0>(layers), x, first);

@@ -17,8 +17,8 @@ template <class Layer>
 auto layers_of(Layer layer) {
     if constexpr (passes_through<Layer> && !has_input_shape<decltype(layer.plan())>) {
         return std::tuple<>();
-    } else if constexpr (requires { layer.map_layers([](const auto& inner) { return inner; }); }) {
-        auto folded = layer.map_layers([](const auto& inner) { return fold_inside(inner); });
+    } else if constexpr (maps_layers<Layer>) {
+        auto folded = map_layers(layer, [](const auto& inner) { return fold_inside(inner); });
         return std::tuple<decltype(folded)>(std::move(folded));
     } else {
         return std::tuple<Layer>(std::move(layer));

@@ -13,6 +13,7 @@
 #include <pare/core/context.hpp>
 #include <pare/core/result.hpp>
 #include <pare/core/tensor.hpp>
+#include <pare/nn/parts.hpp>
 
 PARE_NAMESPACE_BEGIN
 
@@ -43,6 +44,11 @@ PARE_NAMESPACE_BEGIN
 ///                                                            (see map_member where they are not multiplied as a matrix)
 ///     static constexpr const char* kind = "dense"            what only<...> and except<...> call layers like it
 ///
+/// one that has other layers in it, from which members, mapped weights and a description follow
+///
+///     static auto parts(self)                                named_parts<"body">(self.body): all of them, with their names
+///     auto with_parts(layers...) const                       the same layer with these instead of them, whatever their types
+///
 /// and, where they apply,
 ///
 ///     std::size_t training_scratch_bytes<Isa>(batch, input)  what forward and backward take from context.scratch in training
@@ -64,8 +70,6 @@ PARE_NAMESPACE_BEGIN
 ///     void forward_from(context, x, y, state) const          forward() that goes on from them, or from zeros where state is null
 ///     static constexpr bool has_number = false               it does not count in the names of a sequential's members
 ///     using gives = std::uint8_t                             the element of y, where it is not that of x: in prepared static networks
-///     auto map_layers(f) const                               a container's: the same with f of each layer that it holds
-///     static constexpr void layer_types(f)                   a container's: f.operator()<Name, Layer>() for each of them
 ///     std::string describe() const                           for describe(prepared)
 ///
 /// A plan is a small value without weights; where all of its extents are constants it can be made in a constant expression, and
@@ -76,9 +80,13 @@ PARE_NAMESPACE_BEGIN
 ///     auto input_shape() const                               the shape it takes, where it takes only one
 ///     std::size_t scratch_bytes(batch, input) const          what forward takes from context.scratch, if anything
 ///
-/// What is taken from context.scratch is free again when the function returns: take it from a copy of the context. Containers are
-/// layers of this protocol: they keep what lies between their layers in `saved`. A layer written by a user:
-/// examples/custom_layer.cpp.
+/// What is taken from context.scratch is free again when the function returns: take it from a copy of the context. A layer calls
+/// those in it by the functions of these names in namespace pare (forward_layer() for forward), which fill in what they do not
+/// have, and gives them their part of `saved` and of the gradient, behind that of its own members. So the simplest way to a layer
+/// of one's own with weights is one around a dense layer: examples/custom_layer.cpp.
+
+template <class... Layers>
+struct sequential;
 
 /// The plan of a layer that treats every number by itself, or keeps shapes for another reason.
 struct keeps_shape {
@@ -181,14 +189,22 @@ constexpr tensor_view<T, dyn, E...> batch_of(T* p, std::size_t batch, const exte
     (std::make_index_sequence<sizeof...(E)>{});
 }
 
+/// A batch at p that is like x.
+template <class T, std::size_t... E, class U>
+constexpr tensor_view<T, dyn, E...> batch_like(const tensor_view<U, dyn, E...>& x, T* p) noexcept {
+    return batch_of(p, x.extent(0), sample_shape(x));
+}
+
 template <class Plan>
 concept has_input_shape = requires(const Plan& p) {
     p.input_shape();
 };
 template <class Layer>
-concept has_members = requires(Layer& l) {
+concept has_own_members = requires(Layer& l) {
     Layer::members(l, [](const member_path&, auto&, auto...) {});
 };
+template <class Layer>
+concept has_members = has_own_members<Layer> || has_parts<Layer>;
 template <class Layer>
 concept passes_through = requires {
     requires Layer::passes_through;
@@ -228,11 +244,13 @@ inline constexpr bool has_number = [] {
 }();
 template <class Layer>
 inline constexpr bool is_trainable = [] {
+    bool all = true;
     if constexpr (requires { Layer::trainable; }) {
-        return bool{Layer::trainable};
-    } else {
-        return true;
+        all = Layer::trainable;
+    } else if constexpr (has_parts<Layer>) {
+        parts_type<Layer>::for_each_type([&]<auto, class Inner>() { all = all && is_trainable<Inner>; });
     }
+    return all;
 }();
 template <class Layer>
 concept has_stage = requires(const Layer& l) {
@@ -243,30 +261,41 @@ concept takes_stages = requires {
     requires Layer::takes_stages;
 };
 
+namespace detail {
+
+template <auto Name>
+member_path path_in(const member_path& path) noexcept {
+    if constexpr (std::is_integral_v<decltype(Name)>) {
+        return {Name, path};
+    } else {
+        return {Name.text, path};
+    }
+}
+
+}  // namespace detail
+
 /// Calls f(member_path, member) for each weight storage, parameter tensor and buffer of a layer or a network, in the order of a
 /// state dict; or f(member_path, member, file_axes) or f(member_path, member, looked_up), where f takes it, for those that have
 /// one.
 template <class Layer, class F>
 void for_each_member(Layer& layer, F&& f) {
     using plain = std::remove_const_t<Layer>;
-    if constexpr (has_members<plain>) {
-        plain::members(layer, [&](const member_path& path, auto& member, auto... axes) {
-            if constexpr (sizeof...(axes) != 0 && std::invocable<F&, const member_path&, decltype(member), decltype(axes)...>) {
-                f(path, member, axes...);
-            } else {
-                f(path, member);
-            }
-        });
+    const auto visit = [&](const member_path& path, auto& member, auto... axes) {
+        if constexpr (sizeof...(axes) != 0 && std::invocable<F&, const member_path&, decltype(member), decltype(axes)...>) {
+            f(path, member, axes...);
+        } else {
+            f(path, member);
+        }
+    };
+    if constexpr (has_own_members<plain>) {
+        plain::members(layer, visit);
     }
-}
-
-/// The layer with each of its weight storages replaced by what f makes of it; as it is where it has none.
-template <class Layer, class F>
-auto map_weights(const Layer& layer, F&& f) {
-    if constexpr (requires { layer.map_weights(f); }) {
-        return layer.map_weights(f);
-    } else {
-        return layer;
+    if constexpr (has_parts<plain>) {
+        plain::parts(layer).for_each([&]<auto Name>(auto& inner) {
+            for_each_member(inner, [&](const member_path& path, auto& member, auto... axes) {
+                visit(detail::path_in<Name>(path), member, axes...);
+            });
+        });
     }
 }
 
@@ -282,20 +311,49 @@ auto map_member(F&& f, const member_path& path, const Weights& weights, Activati
     }
 }
 
-/// What the map_weights of a container calls for a layer in it, whose members are called "Name.<their names>" (Name is a number or
-/// a fixed_string): map_weights(layer, f) with these names; f.inside<Name, Layer>() where f wants to know which layer it is.
+template <class Layer, class F>
+auto map_weights(const Layer& layer, F&& f);
+
+/// map_weights(layer, f) for a layer in another, whose members are called "Name.<their names>" (Name is a number or a
+/// fixed_string); with f.inside<Name, Layer>() instead of f where f wants to know which layer it is.
 template <auto Name, class Layer, class F>
 auto map_weights_in(const Layer& layer, const F& f) {
     if constexpr (requires { f.template inside<Name, Layer>(); }) {
         return map_weights(layer, f.template inside<Name, Layer>());
     } else {
         return map_weights(layer, [&](const member_path& path, const auto& w, auto a, const auto&... structure) {
-            if constexpr (std::is_integral_v<decltype(Name)>) {
-                return map_member(f, member_path(Name, path), w, a, structure...);
-            } else {
-                return map_member(f, member_path(Name.text, path), w, a, structure...);
-            }
+            return map_member(f, detail::path_in<Name>(path), w, a, structure...);
         });
+    }
+}
+
+/// The layer with f.operator()<Name>(inner) of each layer in it.
+template <has_parts Layer, class F>
+auto map_parts(const Layer& layer, F&& f) {
+    return std::apply([&](auto&&... inner) { return layer.with_parts(std::move(inner)...); }, Layer::parts(layer).mapped(f));
+}
+
+/// The same with f(inner), for containers that are not unrolled as a sequential is.
+template <class Layer, class F>
+auto map_layers(const Layer& layer, F&& f) {
+    return map_parts(
+        layer, [&]<auto>(const auto& inner) { return f(inner); });
+}
+template <class Layer>
+inline constexpr bool maps_layers = has_parts<Layer>;
+template <class... Layers>
+inline constexpr bool maps_layers<sequential<Layers...>> = false;
+
+/// The layer with each of its weight storages replaced by what f makes of it; as it is where it has none.
+template <class Layer, class F>
+auto map_weights(const Layer& layer, F&& f) {
+    if constexpr (requires { layer.map_weights(f); }) {
+        return layer.map_weights(f);
+    } else if constexpr (has_parts<Layer>) {
+        return map_parts(
+            layer, [&]<auto Name>(const auto& inner) { return map_weights_in<Name>(inner, f); });
+    } else {
+        return layer;
     }
 }
 
@@ -357,7 +415,18 @@ std::string describe_layer(const Layer& layer) {
     if constexpr (requires { layer.describe(); }) {
         return layer.describe();
     } else {
-        return "layer without a description";
+        std::string text = "layer";
+        if constexpr (requires { Layer::kind; }) {
+            text = Layer::kind;
+        }
+        if constexpr (has_parts<Layer>) {
+            text += " (";
+            Layer::parts(layer).for_each([&, first = true ]<auto>(const auto& inner) mutable {
+                text += (std::exchange(first, false) ? "" : "; ") + describe_layer(inner);
+            });
+            text += ")";
+        }
+        return text;
     }
 }
 

@@ -119,8 +119,8 @@ template <class... Done, class Layer, class... Rest>
 auto fuse(std::tuple<Done...> done, Layer layer, Rest... rest) {
     if constexpr (takes_stages<Layer>) {
         return fuse_into(std::move(done), fused<Layer>{std::move(layer), {}}, std::move(rest)...);
-    } else if constexpr (requires { layer.map_layers([](const auto& inner) { return inner; }); }) {
-        auto inside = layer.map_layers([](const auto& inner) { return fuse_inside(inner); });
+    } else if constexpr (maps_layers<Layer>) {
+        auto inside = map_layers(layer, [](const auto& inner) { return fuse_inside(inner); });
         return fuse(std::tuple_cat(std::move(done), std::tuple<decltype(inside)>(std::move(inside))), std::move(rest)...);
     } else {
         return fuse(std::tuple_cat(std::move(done), std::tuple<Layer>(std::move(layer))), std::move(rest)...);

@@ -90,8 +90,8 @@ constexpr bool is_taken(except<Names...>, bool outer) noexcept {
 template <class Path, class Layer>
 constexpr bool contains_layer(std::string_view name) noexcept {
     bool found = is_called<Path, Layer>(name);
-    if constexpr (requires { Layer::layer_types([]<auto, class>(){}); }) {
-        Layer::layer_types([&]<auto Name, class Inner>() {
+    if constexpr (has_parts<Layer>) {
+        parts_type<Layer>::for_each_type([&]<auto Name, class Inner>() {
             found = found || contains_layer<typename Path::template in<Name>, Inner>(name);
         });
     }

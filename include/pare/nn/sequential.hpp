@@ -151,33 +151,16 @@ struct sequential {
         return text;
     }
 
-    template <class Self, class F>
-    static void members(Self& self, F&& f) {
-        [&]<std::size_t... I>(std::index_sequence<I...>) {
-            (for_each_member(std::get<I>(self.layers), [&](const member_path& path, auto& member,
-                                                           auto... axes) { f(member_path(number<I>, path), member, axes...); }),
-             ...);
-        }
-        (std::index_sequence_for<Layers...>{});
-    }
-
-    template <class F>
-    auto map_weights(F&& f) const {
+    template <class Self>
+    static auto parts(Self& self) noexcept {
         return [&]<std::size_t... I>(std::index_sequence<I...>) {
-            // A braced list: the layers are mapped in order.
-            std::tuple mapped{map_weights_in<number<I>>(std::get<I>(layers), f)...};
-            return std::apply([](auto&&... l) { return pare::sequential<std::decay_t<decltype(l)>...>(std::move(l)...); },
-                              std::move(mapped));
+            return named_parts<number<I>...>(std::get<I>(self.layers)...);
         }
         (std::index_sequence_for<Layers...>{});
     }
-
-    template <class F>
-    static constexpr void layer_types(F&& f) {
-        [&]<std::size_t... I>(std::index_sequence<I...>) {
-            (f.template operator()<number<I>, Layers>(), ...);
-        }
-        (std::index_sequence_for<Layers...>{});
+    template <class... Others>
+    static auto with_parts(Others... others) {
+        return pare::sequential<Others...>(std::move(others)...);
     }
 
 private:

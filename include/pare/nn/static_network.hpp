@@ -141,8 +141,8 @@ auto lower(std::tuple<Done...> done, const In& in, const End& end, Layer layer, 
             return append(make(functions_behind(layer)), next);
         }
     } else if constexpr (!are_bytes<In>) {
-        if constexpr (requires { layer.map_layers(lower_inside{}); }) {
-            return append(layer.map_layers(lower_inside{}), in);
+        if constexpr (maps_layers<Layer>) {
+            return append(map_layers(layer, lower_inside{}), in);
         } else {
             return append(std::move(layer), in);
         }
@@ -170,9 +170,7 @@ auto lower_layer(const In& in, const End& end, const sequential<Layers...>& netw
 /// Whether there may be something to do.
 template <class Layer>
 inline constexpr bool may_take_bytes = takes_bytes<product_type<Layer>> || std::is_same_v<Layer, quantized_values> ||
-                                       requires(const Layer& l) {
-    l.map_layers(lower_inside{});
-};
+                                       maps_layers<Layer>;
 
 /// The network as prepare() leaves it, from floats to floats.
 template <class... Layers>

@@ -142,10 +142,8 @@ std::optional<error> unfit_for_conversion(Model& model) {
 /// Calls f(layer) for each layer of a network, and of the networks in it.
 template <class Layer, class F>
 void for_each_layer(Layer& layer, const F& f) {
-    if constexpr (requires { std::apply([](auto&...) {}, layer.layers); }) {
-        std::apply([&](auto&... inner) { (for_each_layer(inner, f), ...); }, layer.layers);
-    } else if constexpr (requires { layer.body; }) {
-        for_each_layer(layer.body, f);
+    if constexpr (has_parts<std::remove_const_t<Layer>>) {
+        Layer::parts(layer).for_each([&]<auto>(auto& inner) { for_each_layer(inner, f); });
     } else {
         f(layer);
     }

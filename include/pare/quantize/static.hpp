@@ -105,15 +105,15 @@ private:
 
     template <bool Bytes, class Layer>
     auto inner(const Layer& layer) const {
-        if constexpr (!requires { layer.map_layers(*this); }) {
+        if constexpr (!maps_layers<Layer>) {
             return layer;
         } else if constexpr (Bytes && adds_up<Layer>) {
-            return layer.map_layers([&](const auto& body) {
+            return map_layers(layer, [&](const auto& body) {
                 auto watched_body = watch_inputs<Observer, true>(*observers_, *prototype_)(body);
                 return std::apply([&](auto&... l) { return pare::sequential(std::move(l)..., watch()); }, watched_body.layers);
             });
         } else {
-            return layer.map_layers(watch_inputs<Observer, Bytes>(*observers_, *prototype_));
+            return map_layers(layer, watch_inputs<Observer, Bytes>(*observers_, *prototype_));
         }
     }
 
@@ -131,8 +131,8 @@ struct quantize_watched {
     }
     template <class Layer>
     auto operator()(const Layer& layer) const {
-        if constexpr (requires { layer.map_layers(*this); }) {
-            return layer.map_layers(*this);
+        if constexpr (maps_layers<Layer>) {
+            return map_layers(layer, *this);
         } else {
             return layer;
         }
