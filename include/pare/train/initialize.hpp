@@ -55,6 +55,39 @@ inline fans fans_of(const weight_matrix<float, full>& weights, const looked_up&)
     return fans_of(weights);
 }
 
+template <class Initializer>
+void fill_weights(weight_matrix<float, full>& w, const Initializer& initializer, const random_numbers& numbers,
+                  std::string_view leaf, const fans& f) {
+    if constexpr (requires { initializer.fill(numbers, std::span(w.values), w.columns(), w.rows()); }) {
+        initializer.fill(numbers, std::span(w.values), w.columns(), w.rows());
+    } else {
+        for (std::size_t i = 0; i < w.values.size(); ++i) {
+            w.values[i] = initializer(numbers, i, f.inputs, f.outputs);
+        }
+    }
+    if constexpr (requires { initializer.projection(numbers, 0, f.inputs, f.outputs); }) {
+        for (std::size_t i = 0; leaf == "in_proj_weight" && i < w.values.size(); ++i) {
+            w.values[i] = initializer.projection(numbers, i, f.inputs, f.outputs);
+        }
+    }
+}
+
+/// What tables have besides.
+template <class Initializer>
+void fill_rows(weight_matrix<float, full>& w, const Initializer& initializer, const random_numbers& numbers,
+               const looked_up& table) {
+    if constexpr (requires { initializer.row(numbers, 0); }) {
+        for (std::size_t i = 0; i < w.values.size(); ++i) {
+            w.values[i] = initializer.row(numbers, i);
+        }
+    }
+    for (std::size_t j = 0; table.padding_row < w.rows() && j < w.columns(); ++j) {
+        w.values[table.padding_row * w.columns() + j] = 0.0f;
+    }
+}
+template <class Initializer>
+void fill_rows(weight_matrix<float, full>&, const Initializer&, const random_numbers&, const file_axes&) {}
+
 }  // namespace detail
 
 /// Variance 2 / inputs: for ReLU. He, Zhang, Ren, Sun 2015, eq. 10. torch.nn.init.kaiming_normal_.
@@ -187,42 +220,8 @@ void initialize(Model& model, const Initializer& initializer, seed s) {
                 inputs = leaf.starts_with("weight_ih") && seen_hidden < hidden.size() ? hidden[seen_hidden] : inputs;
             }
             seen_hidden += leaf.starts_with("weight_hh") ? 1u : 0u;
-            const auto fill = [&](const auto& value) {
-                for (std::size_t i = 0; i < member.values.size(); ++i) {
-                    member.values[i] = value(i);
-                }
-            };
-            constexpr bool has_rows = (std::is_same_v<std::remove_cvref_t<decltype(axes)>, looked_up> || ...);
-            constexpr bool knows_rows = requires {
-                initializer.row(numbers, 0);
-            };
-            constexpr bool knows_projections = requires {
-                initializer.projection(numbers, 0, inputs, inputs);
-            };
-            if constexpr (knows_rows) {  // clang looks inside where a condition is about `axes` too
-                if constexpr (has_rows) {
-                    fill([&](std::size_t i) { return initializer.row(numbers, i); });
-                    return;
-                }
-            }
-            if constexpr (requires { initializer.fill(numbers, std::span(member.values), member.columns(), member.rows()); }) {
-                initializer.fill(numbers, std::span(member.values), member.columns(), member.rows());
-            } else {
-                if constexpr (knows_projections) {
-                    if (leaf == "in_proj_weight") {
-                        fill([&](std::size_t i) { return initializer.projection(numbers, i, inputs, fans.outputs); });
-                        return;
-                    }
-                }
-                fill([&](std::size_t i) { return initializer(numbers, i, inputs, fans.outputs); });
-            }
-            if constexpr (has_rows) {
-                const std::size_t padding = (axes.padding_row, ...);
-                if (padding < member.rows()) {
-                    std::fill_n(member.values.begin() + static_cast<std::ptrdiff_t>(padding * member.columns()), member.columns(),
-                                0.0f);
-                }
-            }
+            detail::fill_weights(member, initializer, numbers, leaf, {inputs, fans.outputs});
+            (detail::fill_rows(member, initializer, numbers, axes), ...);
         } else {
             static_assert(
                 requires { member.shape(); }, "pare: initialize() takes a model whose weights are float and full");
