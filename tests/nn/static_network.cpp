@@ -2,6 +2,7 @@
 
 #include <pare/core/thread_pool.hpp>
 #include <pare/kernels/reference_quantized.hpp>
+#include <pare/prune/sparsify.hpp>
 
 #include "../catch.hpp"
 #include "../quantize/static_reference.hpp"
@@ -59,6 +60,14 @@ TEST_CASE("convolutions, pools and a dense layer pass bytes on, equal to plain l
     const auto x = numbers(batch * size, 20, -1.0f, 3.0f);
     const auto y = outputs(ready, x);
     CHECK(outputs(ready, x, thread_pool(3)) == y);
+    const auto sparse = [](const auto& layer) {
+        return layer.map_weights([](const member_path&, const auto& w, static_range a, const auto&...) {
+            return mapped_weights<weight_matrix<qint8, csr>, static_range>{to_layout<csr>(w), a};
+        });
+    };
+    const auto sparse_ready = prepare<isa::native>(sequential(input<dyn, dyn, dyn>(19, 14, 3), sparse(first), relu(), depthwise,
+                                                              sparse(grouped), max_pool2d<dyn>(4), flatten(), sparse(last)));
+    CHECK(outputs(sparse_ready, x, thread_pool(3)) == y);
     for (std::size_t i = 0; i < batch; ++i) {
         auto values = to_bytes(part(x, i, size), first_range);
         values = requantized(sums(values, first, over(first, 19, 14)), first, second_range, true);

@@ -75,19 +75,23 @@ constexpr std::size_t patch_rows(const convolution& s) noexcept {
 }
 
 /// patches [pixels, kernel size] = what output pixels [first, first + pixels) see of a group of the image x [height, width,
-/// channels].
-template <class Isa>
-PARE_FLATTEN void copy_patches(const convolution& s, const float* x, std::size_t group, std::size_t first, std::size_t pixels,
-                               float* patches) noexcept {
+/// channels], of floats or bytes, in a border of `outside`.
+template <class Isa, class T>
+PARE_FLATTEN void copy_patches(const convolution& s, const T* x, std::size_t group, std::size_t first, std::size_t pixels,
+                               T* patches, T outside = T{0}) noexcept {
     for (std::size_t p = 0; p < pixels; ++p, patches += s.kernel_size()) {
         for_each_run(
             s, first + p, group,
             [&](std::size_t column, std::size_t offset, std::size_t count) {
-                update_run<Isa>(x + offset, count, patches + column, [](auto v, const float*, std::size_t) { return v; });
+                if constexpr (std::is_same_v<T, float>) {
+                    update_run<Isa>(x + offset, count, patches + column, [](auto v, const float*, std::size_t) { return v; });
+                } else {
+                    std::copy_n(x + offset, count, patches + column);
+                }
             },
             [&](std::size_t column, std::size_t count) {
                 for (std::size_t i = 0; i < count; ++i) {
-                    patches[column + i] = 0.0f;
+                    patches[column + i] = outside;
                 }
             });
     }

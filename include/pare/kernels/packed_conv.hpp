@@ -36,29 +36,37 @@ public:
                (groups_ == 1 ? std::string() : sentence(", all outputs for each of ", groups_, " groups"));
     }
 
+    const float* scales() const noexcept requires multiplies<matrix, static_range> { return matrix_.scales(); }
+    const std::int32_t* column_sums() const noexcept requires multiplies<matrix, static_range> { return matrix_.column_sums(); }
+
     template <class Activations>
     static constexpr std::size_t scratch_bytes(Activations a,
                                                const kernels::convolution& s) noexcept requires multiplies<matrix, Activations> {
-        return scratch_bytes_of<float>(kernels::patch_rows(s) * s.kernel_size()) +
+        using element = std::conditional_t<std::is_same_v<Activations, static_range>, std::uint8_t, float>;
+        return scratch_bytes_of<element>(kernels::patch_rows(s) * s.kernel_size()) +
                (s.groups == 1 ? 0 : scratch_bytes_of<float>(kernels::patch_rows(s) * s.outputs)) +
                matrix::scratch_bytes(a, kernels::patch_rows(s), s.outputs, s.kernel_size());
     }
 
-    template <class Activations, class Executor, class... Stages>
-    void convolve(Activations a, Executor& executor, arena scratch, const kernels::convolution& s, const float* x, float* y,
+    template <class Activations, class Executor, class X, class Y, class... Stages>
+    void convolve(Activations a, Executor& executor, arena scratch, const kernels::convolution& s, const X* x, Y* y,
                   Stages... stages) const noexcept {
         const std::size_t most = kernels::patch_rows(s);
-        float* const patches = scratch.take<float>(most * s.kernel_size());
-        float* const all = s.groups == 1 ? nullptr : scratch.take<float>(most * s.outputs);
+        X* const patches = scratch.take<X>(most * s.kernel_size());
+        Y* const all = s.groups == 1 ? nullptr : scratch.take<Y>(most * s.outputs);
         const std::size_t columns = s.outputs / s.groups;
+        X outside{0};
+        if constexpr (std::is_same_v<X, std::uint8_t>) {
+            outside = static_cast<X>(a.input.zero_point);
+        }
         context<Isa, Executor> ctx{executor, scratch};
         for (std::size_t first = 0; first < s.output_pixels(); first += most) {
             const std::size_t pixels = (std::min)(most, s.output_pixels() - first);
-            float* const out = y + first * s.outputs;
+            Y* const out = y + first * s.outputs;
             for (std::size_t g = 0; g < s.groups; ++g) {
-                kernels::copy_patches<Isa>(s, x, g, first, pixels, patches);
-                matrix_.multiply(a, ctx, matrix_view<const float>(patches, pixels, s.kernel_size()),
-                                 matrix_view<float>(s.groups == 1 ? out : all, pixels, s.outputs), stages...);
+                kernels::copy_patches<Isa>(s, x, g, first, pixels, patches, outside);
+                matrix_.multiply(a, ctx, matrix_view<const X>(patches, pixels, s.kernel_size()),
+                                 matrix_view<Y>(s.groups == 1 ? out : all, pixels, s.outputs), stages...);
                 for (std::size_t p = 0; s.groups != 1 && p < pixels; ++p) {
                     std::copy_n(all + p * s.outputs + g * columns, columns, out + p * s.outputs + g * columns);
                 }

@@ -26,8 +26,8 @@ public:
     std::size_t columns() const noexcept { return weights_.columns(); }
     std::size_t bytes() const noexcept { return weights_.bytes() + column_sums_.size() * sizeof(std::int32_t); }
     std::string describe() const {
-        return sentence(weights_.describe(), " (", weights_.values.size(), " of ", rows() * columns(), " stored), ", kernel_name, " on ",
-                        Isa::name);
+        return sentence(weights_.describe(), " (", weights_.values.size(), " of ", rows() * columns(), " stored), ", kernel_name,
+                        " on ", Isa::name);
     }
 
     static constexpr std::size_t scratch_bytes(as_float, std::size_t, std::size_t,
@@ -59,6 +59,21 @@ public:
                 kernels::epilogue<float, kernels::dequantize, Stages...>(
                     y.row(first), y.stride, {q.scales, q.zero_points, weights_.scales.data(), column_sums_.data()}, stages...));
         });
+    }
+
+    const float* scales() const noexcept { return weights_.scales.data(); }
+    const std::int32_t* column_sums() const noexcept requires std::is_same_v<Element, qint8> { return column_sums_.data(); }
+
+    static constexpr std::size_t scratch_bytes(static_range, std::size_t, std::size_t,
+                                               std::size_t columns) noexcept requires std::is_same_v<Element, qint8> {
+        return kernels::spmm_scratch_bytes<Isa, std::int32_t>(columns);
+    }
+    template <class Context, class Output, class... Stages>
+    requires std::is_same_v<Element, qint8>
+    void multiply(const static_range&, Context& ctx, const matrix_view<const std::uint8_t>& x, const matrix_view<Output>& y,
+                  Stages... stages) const noexcept {
+        kernels::spmm<Isa, std::int32_t>(ctx.executor, ctx.scratch, x.rows, x.data, x.stride, view(),
+                                         kernels::epilogue<Output, Stages...>(y.data, y.stride, stages...));
     }
 
 private:

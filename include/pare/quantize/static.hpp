@@ -8,6 +8,7 @@
 #include <pare/nn/branches.hpp>
 #include <pare/nn/fold.hpp>
 #include <pare/nn/quantized_values.hpp>
+#include <pare/nn/selection.hpp>
 #include <pare/nn/static_network.hpp>
 #include <pare/quantize/dynamic.hpp>
 #include <pare/quantize/observers.hpp>
@@ -37,10 +38,49 @@ struct watched_input {
     }
 };
 
-/// A dense layer or a convolution of float weights: its input can be bytes.
+template <class Weights>
+inline constexpr bool are_float_weights = false;
+template <class Layout>
+inline constexpr bool are_float_weights<weight_matrix<float, Layout>> = true;
+
+/// A dense layer or a convolution of float weights, sparse ones or not: its input can be bytes.
 template <class Layer>
-concept takes_static_range = takes_stages<Layer> && std::is_same_v<decltype(Layer::activations), as_float> &&
-    std::is_same_v<decltype(Layer::weights), weight_matrix<float, full>>;
+concept takes_static_range =
+    takes_stages<Layer> && std::is_same_v<decltype(Layer::activations), as_float> && are_float_weights<decltype(Layer::weights)>;
+
+/// Floats that stay floats, while other layers become bytes.
+struct kept_as_float : as_float {};
+
+template <class From, class To>
+struct change_activations {
+    template <class Weights, class Activations, class... Structure>
+    auto operator()(const member_path&, const Weights& w, Activations a, const Structure&...) const {
+        if constexpr (std::is_same_v<Activations, From>) {
+            return mapped_weights<Weights, To>{w, {}};
+        } else {
+            return mapped_weights<Weights, Activations>{w, a};
+        }
+    }
+};
+
+template <fixed_string... Names>
+except<Names...> all_others(only<Names...>) {
+    return {};
+}
+template <fixed_string... Names>
+only<Names...> all_others(except<Names...>) {
+    return {};
+}
+
+/// The model with the layers that a selection does not take marked as such.
+template <class Model, class Selection>
+auto mark_kept(const Model& model, Selection selection) {
+    if constexpr (std::is_same_v<Selection, every_layer>) {
+        return model;
+    } else {
+        return map_selected_weights(model, change_activations<as_float, kept_as_float>{}, all_others(selection));
+    }
+}
 
 /// Containers whose parts are added up.
 template <class Layer>
@@ -267,22 +307,31 @@ struct no_progress {
 /// The data are a data set, or samples one after the other, contiguous floats; a few hundred suffice. progress(samples done,
 /// samples in all) is called behind each batch. Takes a model or a result of one. Errors: no sample, samples that do not fit the
 /// model or are NaN or infinite, or become so in some layer, whose name the message says; weights or biases that are NaN or
-/// infinite. O(samples * cost of the model).
+/// infinite. Layers that the selection does not take (only<...>, except<...>) stay as they are. O(samples * cost of the model).
 template <granularity Granularity = granularity::per_channel, class Model, class Data, observer Observer = minmax_observer,
-          class Progress = detail::no_progress>
-auto quantize_static(const Model& model, const Data& data, const Observer& watching = {}, const Progress& progress = {}) {
+          class Progress = detail::no_progress, class Selection = every_layer>
+auto quantize_static(const Model& model, const Data& data, const Observer& watching = {}, const Progress& progress = {},
+                     Selection selection = {}) {
     static_assert(dataset<Data> || std::convertible_to<const Data&, std::span<const float>>,
                   "pare: quantize_static() takes a data set, or samples as contiguous floats");
     static_assert(std::invocable<const Progress&, std::size_t, std::size_t>,
                   "pare: the progress of quantize_static() is called as progress(samples done, samples in all)");
     return and_then(model, [&](const auto& m) {
-        const auto network = detail::fold_inside(m);
+        const auto network = detail::fold_inside(detail::mark_kept(m, selection));
         static_assert(detail::holds_product<std::remove_const_t<decltype(network)>>,
                       "pare: quantize_static() takes a model with float weights in a dense layer or a convolution: one in training "
                       "must be frozen first with freeze(), one that is quantized cannot be quantized again");
         std::vector<std::unique_ptr<Observer>> observers;
         const auto watched = detail::watch_inputs<Observer, false>(observers, watching)(network);
-        using quantized = decltype(detail::quantize_watched<Granularity, Observer>{}(watched));
+        const auto quantize = [&] {
+            const auto marked = detail::quantize_watched<Granularity, Observer>{}(watched);
+            if constexpr (std::is_same_v<Selection, every_layer>) {
+                return marked;
+            } else {
+                return map_weights(marked, detail::change_activations<detail::kept_as_float, as_float>{});
+            }
+        };
+        using quantized = decltype(quantize());
         auto problem = detail::member_not_finite("quantize_static", network);
         if (!problem) {
             problem = detail::unfit_weights(network);
@@ -296,8 +345,7 @@ auto quantize_static(const Model& model, const Data& data, const Observer& watch
         if (!problem) {
             problem = detail::unusable_range<Observer>(watched);
         }
-        return problem ? result<quantized>(*std::move(problem))
-                       : result<quantized>(detail::quantize_watched<Granularity, Observer>{}(watched));
+        return problem ? result<quantized>(*std::move(problem)) : result<quantized>(quantize());
     });
 }
 
