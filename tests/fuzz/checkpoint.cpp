@@ -4,7 +4,9 @@
 #include <cstdlib>
 
 #include <pare/io/checkpoint.hpp>
-#include <pare/pare.hpp>
+#include <pare/nn/dense.hpp>
+#include <pare/nn/sequential.hpp>
+#include <pare/train/callbacks.hpp>
 
 using namespace pare;
 

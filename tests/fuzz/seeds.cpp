@@ -8,7 +8,12 @@
 #include <pare/io/checkpoint.hpp>
 #include <pare/io/model.hpp>
 #include <pare/io/npy.hpp>
-#include <pare/pare.hpp>
+#include <pare/prune/sparsify.hpp>
+#include <pare/quantize/dynamic.hpp>
+#include <pare/train/callbacks.hpp>
+#include <pare/train/initialize.hpp>
+#include <pare/train/losses.hpp>
+#include <pare/train/optimizers.hpp>
 
 using namespace pare;
 
