@@ -85,7 +85,7 @@ std::vector<float> reference_row(const float* weights, const std::vector<double>
 
 TEST_CASE("gptq rounds as optimal brain quantization in the order of columns does, whatever the blocks") {
     using element = qint4<16>;
-    for (const std::size_t n : {1, 15, 70}) {
+    for (const std::size_t n : {std::size_t{1}, std::size_t{15}, std::size_t{70}}) {
         const input_statistics inputs = some_inputs(n);
         const random_numbers random(seed{8}, 0);
         std::vector<float> weights(n);
@@ -93,7 +93,7 @@ TEST_CASE("gptq rounds as optimal brain quantization in the order of columns doe
             weights[i] = random.normal(i);
         }
         const auto expected = reference_row<element>(weights.data(), inputs.second_moments(), n, static_cast<double>(0.01f));
-        for (const std::size_t block : {0, 16, 128}) {
+        for (const std::size_t block : {std::size_t{0}, std::size_t{16}, std::size_t{128}}) {
             const gptq_options options{.block = block};
             const round_to_nearest choice;
             detail::gptq_rows<isa::native, element, round_to_nearest> rows(inputs, options, choice);

@@ -8,6 +8,11 @@ PARE_NAMESPACE_BEGIN
 
 namespace detail {
 
+template <class Member>
+inline constexpr bool is_full_matrix = false;
+template <class Element>
+inline constexpr bool is_full_matrix<weight_matrix<Element, full>> = true;
+
 /// The name of the bias beside weights: "2.bias" of "2.weight", "0.bias_ih_l0" of "0.weight_ih_l0".
 inline std::string bias_beside(std::string weight) {
     const std::size_t at = weight.rfind("weight");
@@ -41,10 +46,10 @@ auto correct_biases(const Quantized& quantized, const Model& model, const Data& 
         std::vector<std::pair<std::string, std::vector<double>>> missing;  // of each bias
         for_each_member(corrected, [&](const member_path& path, auto& member) {
             using type = std::remove_reference_t<decltype(member)>;
-            if constexpr (requires { requires std::is_same_v<typename type::layout, full>; }) {
+            if constexpr (detail::is_full_matrix<type>) {
                 const detail::storage_inputs* own = nullptr;
-                for (const detail::storage_inputs& s : inputs.storages()) {
-                    own = s.full_weights != nullptr && s.name == path.text() ? &s : own;
+                for (const auto& s : inputs.storages()) {
+                    own = s->full_weights != nullptr && s->name == path.text() ? s.get() : own;
                 }
                 if (own == nullptr) {
                     return;  // rows that are looked up

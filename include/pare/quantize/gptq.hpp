@@ -2,7 +2,6 @@
 #define PARE_QUANTIZE_GPTQ_HPP
 
 #include <cmath>
-#include <numeric>
 
 #include <pare/quantize/dynamic.hpp>
 #include <pare/quantize/input_statistics.hpp>
@@ -89,11 +88,14 @@ class gptq_rows {
 public:
     gptq_rows(const input_statistics& inputs, const gptq_options& o, const Choice& choice)
         : options_(o), choice_(choice), columns_(inputs.columns()), order_(columns_) {
-        std::iota(order_.begin(), order_.end(), std::size_t{0});
+        for (std::size_t i = 0; i < columns_; ++i) {
+            order_[i] = i;
+        }
         const std::vector<double>& h = inputs.second_moments();
         const auto diagonal = [&](std::size_t c) { return h[c * columns_ + c]; };
         if (o.activation_order) {
-            std::stable_sort(order_.begin(), order_.end(), [&](std::size_t a, std::size_t b) { return diagonal(a) > diagonal(b); });
+            std::sort(order_.begin(), order_.end(),
+                      [&](std::size_t a, std::size_t b) { return diagonal(a) != diagonal(b) ? diagonal(a) > diagonal(b) : a < b; });
         }
         double mean = 0.0;
         for (std::size_t c = 0; c < columns_; ++c) {

@@ -2,7 +2,7 @@
 #define PARE_QUANTIZE_INPUT_STATISTICS_HPP
 
 #include <algorithm>
-#include <deque>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -109,27 +109,27 @@ struct storage_inputs {
 class model_inputs {
 public:
     const storage_inputs* find(const void* weights) const noexcept {
-        for (const storage_inputs& s : storages_) {
-            if (s.weights == weights) {
-                return &s;
+        for (const auto& s : storages_) {
+            if (s->weights == weights) {
+                return s.get();
             }
         }
         return nullptr;
     }
     template <class Weights>
-    storage_inputs& add(const Weights& w, std::string name, std::size_t groups, bool second_moments) {
+    storage_inputs* add(const Weights& w, std::string name, std::size_t groups, bool second_moments) {
         const weight_matrix<float, full>* full_weights = nullptr;
         if constexpr (std::is_same_v<Weights, weight_matrix<float, full>>) {
             full_weights = &w;
         }
-        return storages_.emplace_back(
-            storage_inputs{&w, full_weights, std::move(name),
-                           std::vector<input_statistics>(groups, input_statistics(w.columns(), second_moments))});
+        const std::vector<input_statistics> nothing(groups, input_statistics(w.columns(), second_moments));
+        return storages_.emplace_back(std::make_unique<storage_inputs>(storage_inputs{&w, full_weights, std::move(name), nothing}))
+            .get();
     }
-    std::deque<storage_inputs>& storages() noexcept { return storages_; }
+    const std::vector<std::unique_ptr<storage_inputs>>& storages() const noexcept { return storages_; }
 
 private:
-    std::deque<storage_inputs> storages_;
+    std::vector<std::unique_ptr<storage_inputs>> storages_;  // whose places stay
 };
 
 /// Weights that tell what they are multiplied by: while a model calibrates, in place of its own.
@@ -211,13 +211,13 @@ struct observe_weights {
     template <class Layout>
     auto operator()(const member_path& path, const weight_matrix<float, Layout>& w, as_float a) const {
         using made = packed<observed<weight_matrix<float, Layout>>, Isa>;
-        return mapped_weights<made, as_float>{made(w, &into->add(w, path.text(), 1, second_moments)), a};
+        return mapped_weights<made, as_float>{made(w, into->add(w, path.text(), 1, second_moments)), a};
     }
     template <class Layout>
     auto operator()(const member_path& path, const weight_matrix<float, Layout>& w, as_float a,
                     const kernels::convolution& s) const {
         using made = packed_convolution<observed<weight_matrix<float, Layout>>, Isa>;
-        return mapped_weights<made, as_float>{made(w, s, &into->add(w, path.text(), s.groups, second_moments)), a};
+        return mapped_weights<made, as_float>{made(w, s, into->add(w, path.text(), s.groups, second_moments)), a};
     }
     template <class Weights>
     auto operator()(const member_path&, const Weights& w, as_float a, looked_up) const {
@@ -250,11 +250,11 @@ std::optional<error> observe_inputs(const char* who, const Model& model, const D
     auto problem = run_over(ready, data, serial, [&](std::size_t, const auto&, const matrix_view<const float>& y) {
         finite = finite && std::all_of(y.data, y.data + y.rows * y.columns, [](float v) { return is_finite(v); });
     });
-    for (storage_inputs& s : inputs.storages()) {
-        for (input_statistics& g : s.groups) {
+    for (const auto& s : inputs.storages()) {
+        for (input_statistics& g : s->groups) {
             g.template finish<Isa>();
             if (!g.is_finite() && !problem) {
-                problem = fail(sentence(s.name,
+                problem = fail(sentence(s->name,
                                         ": expected finite inputs while calibrating, found NaN, an infinity, or numbers whose "
                                         "squares overflow"));
             }

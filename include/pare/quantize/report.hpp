@@ -102,9 +102,9 @@ public:
     double time(std::span<const float> x, std::size_t repetitions) {
         outputs_.resize(x.size() / ready_.input_size() * ready_.output_size());
         reserve(ready_, space_, x);
-        std::vector<double> least(products_.size(), std::numeric_limits<double>::max());
+        std::vector<double> least(products_.size(), (std::numeric_limits<double>::max)());
         tapped_products all;
-        double least_of_all = std::numeric_limits<double>::max();
+        double least_of_all = (std::numeric_limits<double>::max)();
         for (tapped_products& p : products_) {
             p.keeps_outputs = false;
         }
