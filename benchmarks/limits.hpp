@@ -143,7 +143,7 @@ inline double least_seconds(double operations, double peak, std::size_t bytes) {
 /// A line about the memory of this machine, from the first level of its caches outwards.
 inline void print_reads() {
     std::printf("limits of reads:");
-    for (const std::size_t kib : {16, 512, 8 * 1024, 256 * 1024}) {
+    for (const std::size_t kib : {16u, 512u, 8u * 1024u, 256u * 1024u}) {
         std::printf(" %zu KiB %.0f GB/s%s", kib, read_gbps(kib * 1024), kib == 256 * 1024 ? "\n" : ",");
     }
 }
