@@ -102,7 +102,6 @@ struct residual_plan {
 template <class Body>
 struct residual {
     static constexpr bool has_byte_form = true;
-    static constexpr bool trainable = is_trainable<Body>;
     static constexpr bool takes_single_steps = pare::takes_single_steps<Body>;
 
     Body body;
@@ -261,7 +260,6 @@ private:
 template <branch_join Join, class... Layers>
 struct branches {
     static constexpr bool has_byte_form = Join == branch_join::concatenate || sizeof...(Layers) == 2;
-    static constexpr bool trainable = (is_trainable<Layers> && ...);
     static constexpr bool takes_single_steps = (pare::takes_single_steps<Layers> && ...);
 
     std::tuple<Layers...> layers;

@@ -64,7 +64,6 @@ struct sequential_plan {
 /// Layers one after the other. torch.nn.Sequential, whose names it uses: "0.weight", "2.bias".
 template <class... Layers>
 struct sequential {
-    static constexpr bool trainable = (is_trainable<Layers> && ...);
     static constexpr bool takes_single_steps = (pare::takes_single_steps<Layers> && ...);
 
     std::tuple<Layers...> layers;
