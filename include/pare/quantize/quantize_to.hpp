@@ -170,14 +170,20 @@ std::optional<error> search(Mixed& mixed, candidate_search& choice, const accura
                               budget.largest_loss)};
     }
     const double least = static_cast<double>(budget.evaluate(mixed.model())) - budget.largest_loss;
+    std::vector<std::pair<candidate_search::step, double>> failed;  // and their costs
     while (const auto step = choice.cheaper()) {
         const std::size_t was = choice.chosen(step->layer);
+        double& cost = choice.cost(step->layer, step->candidate);
         mixed.choose(step->layer, step->candidate);
         if (static_cast<double>(budget.evaluate(mixed.model())) >= least) {
             choice.choose(*step);
+            for (const auto& [other, its_cost] : failed) {  // may do with this one
+                choice.cost(other.layer, other.candidate) = its_cost;
+            }
+            failed.clear();
         } else {
             mixed.choose(step->layer, was);
-            choice.cost(step->layer, step->candidate) = choice.refused;
+            failed.emplace_back(*step, std::exchange(cost, choice.refused));
         }
     }
     return std::nullopt;
