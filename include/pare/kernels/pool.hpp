@@ -14,18 +14,52 @@ namespace kernels {
 
 namespace detail {
 
-/// Calls f(offset of the pixel) for each pixel of the image, without its border, that an output pixel sees, in the order of rows.
-template <class F>
-PARE_INLINE void for_each_pixel(const convolution& s, std::size_t oy, std::size_t ox, const F& f) {
-    for (std::size_t ky = 0; ky < s.kernel_height; ++ky) {
-        const std::size_t y = oy * s.stride_height + ky * s.dilation_height;
-        for (std::size_t kx = 0; kx < s.kernel_width; ++kx) {
-            const std::size_t x = ox * s.stride_width + kx * s.dilation_width;
-            if (y >= s.padding_height && y < s.padding_height + s.height && x >= s.padding_width && x < s.padding_width + s.width) {
-                f(((y - s.padding_height) * s.width + x - s.padding_width) * s.channels);
+/// Moves `first`, where taps begin to see a line with its border, to the first tap inside of it; returns how many are inside.
+PARE_INLINE std::size_t clip(std::size_t& first, std::size_t taps, std::size_t dilation, std::size_t padding,
+                             std::size_t length) noexcept {
+    for (; taps > 0 && first < padding; --taps) {
+        first += dilation;
+    }
+    while (taps > 0 && first + (taps - 1) * dilation >= padding + length) {
+        --taps;
+    }
+    return taps;
+}
+
+/// The pixels of an image, without its border, that an output pixel sees.
+struct pool_window {
+    std::size_t first;  // offset of the first
+    std::size_t rows;
+    std::size_t columns;
+    std::size_t row_step;
+    std::size_t step;
+
+    PARE_INLINE static pool_window of(const convolution& s, std::size_t oy, std::size_t ox) noexcept {
+        std::size_t y = oy * s.stride_height, x = ox * s.stride_width;
+        const std::size_t rows = clip(y, s.kernel_height, s.dilation_height, s.padding_height, s.height);
+        const std::size_t columns = clip(x, s.kernel_width, s.dilation_width, s.padding_width, s.width);
+        return {((y - s.padding_height) * s.width + x - s.padding_width) * s.channels, rows, columns,
+                s.dilation_height * s.width * s.channels, s.dilation_width * s.channels};
+    }
+    /// Offset of the last, where there is one.
+    PARE_INLINE std::size_t last() const noexcept { return first + (rows - 1) * row_step + (columns - 1) * step; }
+    /// Calls f(offset) for each, in the order of rows.
+    template <class F>
+    PARE_INLINE void for_each(const F& f) const {
+        std::size_t row = first;
+        for (std::size_t ky = 0; ky < rows; ++ky, row += row_step) {
+            std::size_t at = row;
+            for (std::size_t kx = 0; kx < columns; ++kx, at += step) {
+                f(at);
             }
         }
     }
+};
+
+/// Calls f(offset of the pixel) for each pixel of the image that an output pixel sees.
+template <class F>
+PARE_INLINE void for_each_pixel(const convolution& s, std::size_t oy, std::size_t ox, const F& f) {
+    pool_window::of(s, oy, ox).for_each(f);
 }
 
 /// Calls f(output row, output column, first channel, how many of them, offset of the output) for vectors of all outputs.
