@@ -2,10 +2,9 @@
 #define PARE_NN_SEQUENTIAL_HPP
 
 #include <algorithm>
-#include <array>
 #include <tuple>
 
-#include <pare/nn/training.hpp>
+#include <pare/nn/training_chain.hpp>
 
 PARE_NAMESPACE_BEGIN
 
@@ -99,9 +98,9 @@ struct sequential {
     std::size_t saved_floats(std::size_t batch, const extents<E...>& input) const noexcept {
         std::size_t count = 0;
         plan().walk(input, [&](auto index, const auto&, const auto& in, const auto& out) {
-            if constexpr (!skipped_in_training<index>) {
+            if constexpr (!chain::skipped[index]) {
                 count += saved_piece(pare::saved_floats(std::get<index>(layers), batch, in));
-                count += index + 1 < sizeof...(Layers) && !in_place<index> ? saved_piece(batch * out.size()) : 0;
+                count += index + 1 < sizeof...(Layers) && !chain::in_place[index] ? saved_piece(batch * out.size()) : 0;
             }
         });
         return count;
@@ -175,8 +174,7 @@ private:
     /// Layers that do nothing hand x on; the last one has to copy.
     template <std::size_t I>
     static constexpr bool skipped = passes_through<layer_at<I>>&& I + 1 < sizeof...(Layers);
-    template <std::size_t I>
-    static constexpr bool skipped_in_training = passes_through_training<layer_at<I>>&& I + 1 < sizeof...(Layers);
+    using chain = training_chain<Layers...>;
 
     /// x in the shape that it has behind a layer which hands it on.
     template <std::size_t I, class T, std::size_t... E>
@@ -208,38 +206,10 @@ private:
         }
     }
 
-    /// Whether nobody needs the numbers of x any more when layer I gets its dy: the layer before ignores what it gave.
-    template <std::size_t I>
-    static constexpr bool input_is_free = [] {
-        constexpr bool skips[] = {passes_through_training<Layers>...};
-        constexpr bool ignores[] = {backward_ignores_y<Layers>...};
-        std::size_t before = I;
-        while (before > 0 && skips[before - 1]) {
-            --before;
-        }
-        return before > 0 && ignores[before - 1];
-    }();
-    /// In training y of layer I is in the place of x, and dx too; or dx alone.
-    template <std::size_t I>
-    static constexpr bool in_place = input_is_free<I>&& I + 1 < sizeof...(Layers) && works_in_place<layer_at<I>>;
-    template <std::size_t I>
-    static constexpr bool dx_in_place = in_place<I> || (input_is_free<I> && gradient_in_place<layer_at<I>> &&
-                                                        !changes_inputs_in_training<layer_at<I>>);
-    /// The layer that takes what layer I gives.
-    template <std::size_t I>
-    static constexpr std::size_t layer_behind = [] {
-        constexpr bool skips[] = {passes_through_training<Layers>...};
-        std::size_t behind = I + 1;
-        while (behind + 1 < sizeof...(Layers) && skips[behind]) {
-            ++behind;
-        }
-        return behind;
-    }();
-
     /// x lies at `place` of the saved numbers, but for that of the first layer.
     template <std::size_t I, class Context, class X, class Y>
     void training_step(const Context& ctx, const X& x, float* place, const Y& y, std::span<float> saved) noexcept {
-        if constexpr (skipped_in_training<I>) {
+        if constexpr (chain::skipped[I]) {
             training_step<I + 1>(ctx, behind<I>(x), place, y, saved);
         } else {
             auto& layer = std::get<I>(layers);
@@ -261,48 +231,25 @@ private:
     }
     template <std::size_t I>
     static float* output_of(float* place, std::span<float>& saved, std::size_t size) noexcept {
-        if constexpr (in_place<I>) {
+        if constexpr (chain::in_place[I]) {
             return place;
         } else {
             return take_saved(saved, size).data();
         }
     }
 
-    /// Where in the scratch, in floats, dx of each layer begins, and what is behind it and dy.
-    struct gradient_places {
-        std::array<std::size_t, sizeof...(Layers)> begin{};
-        std::array<std::size_t, sizeof...(Layers)> end{};
-    };
-
-    /// From the last layer on: dx is before dy, where it fits, else behind it; nowhere for the first layer and those in place.
     template <class Shape>
-    gradient_places places_of_gradients(std::size_t batch, const Shape& input) const noexcept {
-        std::array<std::size_t, sizeof...(Layers)> size{};
-        std::array<bool, sizeof...(Layers)> skips{};
-        bool first = true;
-        plan().walk(input, [&](auto index, const auto&, const auto& in, const auto&) {
-            skips[index] = skipped_in_training<index>;
-            size[index] = skips[index] || first || dx_in_place<index> ? 0 : saved_piece(batch * in.size());
-            first = first && skips[index];
-        });
-        gradient_places places;
-        std::size_t dy_begin = 0, dy_end = 0;
-        for (std::size_t i = sizeof...(Layers); i-- > 0;) {
-            if (!skips[i]) {
-                places.begin[i] = size[i] <= dy_begin ? 0 : dy_end;
-                places.end[i] = (std::max)(dy_end, places.begin[i] + size[i]);
-                dy_begin = places.begin[i];
-                dy_end = dy_begin + size[i];
-            }
-        }
-        return places;
+    auto places_of_gradients(std::size_t batch, const Shape& input) const noexcept {
+        typename chain::sizes inputs{};
+        plan().walk(input, [&](auto index, const auto&, const auto& in, const auto&) { inputs[index] = in.size(); });
+        return chain::place_gradients(batch, inputs);
     }
 
     /// The most that gradients between layers and the layers themselves, bytes(parameters before it, layer, input), take from the
     /// scratch at a time.
     template <class Shape, class Bytes>
     std::size_t largest_scratch(std::size_t batch, const Shape& input, const Bytes& bytes) const noexcept {
-        const gradient_places places = places_of_gradients(batch, input);
+        const auto places = places_of_gradients(batch, input);
         std::size_t largest = 0, before = 0;
         plan().walk(input, [&](auto index, const auto&, const auto& in, const auto&) {
             const auto& layer = std::get<index>(layers);
@@ -316,9 +263,9 @@ private:
     /// Layers I and above. dy belongs to the output of the last, dx to the input of layer I, which lies at `place`.
     template <std::size_t I, class Context, class X, class Y, class Dx>
     void backward_step(const Context& ctx, const X& x, float* place, const Y& y, const Y& dy, const Dx& dx,
-                       std::span<float> gradient, std::span<float> saved, const gradient_places& places,
+                       std::span<float> gradient, std::span<float> saved, const typename chain::gradient_places& places,
                        bool trained_before = false) const noexcept {
-        if constexpr (skipped_in_training<I>) {
+        if constexpr (chain::skipped[I]) {
             backward_step<I + 1>(ctx, behind<I>(x), place, y, dy, behind<I>(dx), gradient, saved, places, trained_before);
         } else {
             const auto& layer = std::get<I>(layers);
@@ -333,9 +280,9 @@ private:
                 float* const out = output_of<I>(place, saved, x.extent(0) * shape.size());
                 const auto out_view = batch_of(static_cast<const float*>(out), x.extent(0), shape);
                 const bool trained = trained_before || !own_gradient.empty();
-                float* const d = !trained && dx.data() == nullptr ? nullptr
-                                 : dx_in_place<layer_behind<I>>   ? out
-                                                                  : between + places.begin[layer_behind<I>];
+                float* const d = !trained && dx.data() == nullptr       ? nullptr
+                                 : chain::dx_in_place[chain::behind[I]] ? out
+                                                                        : between + places.begin[chain::behind[I]];
                 Context deeper = ctx;
                 deeper.scratch = ctx.scratch.with(own_gradient);  // which is not written yet
                 backward_step<I + 1>(deeper, out_view, out, y, dy, batch_of(d, x.extent(0), shape),

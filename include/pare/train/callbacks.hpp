@@ -1,7 +1,9 @@
 #ifndef PARE_TRAIN_CALLBACKS_HPP
 #define PARE_TRAIN_CALLBACKS_HPP
 
+#include <concepts>
 #include <limits>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
