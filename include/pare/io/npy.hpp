@@ -2,47 +2,17 @@
 #define PARE_IO_NPY_HPP
 
 #include <algorithm>
-#include <bit>
 #include <cstdint>
 #include <span>
 #include <string_view>
 
 #include <pare/core/aligned.hpp>
 #include <pare/io/file.hpp>
-#include <pare/types/float16.hpp>
+#include <pare/io/number_types.hpp>
 
 PARE_NAMESPACE_BEGIN
 
 namespace io {
-
-static_assert(std::endian::native == std::endian::little,
-              "pare: npy files are read and written with the lowest byte first; this machine has the highest first");
-
-/// What NumPy calls the numbers of a type: kind and bytes, without the order of bytes.
-template <class T>
-inline constexpr const char* npy_type = nullptr;
-template <>
-inline constexpr const char* npy_type<float> = "f4";
-template <>
-inline constexpr const char* npy_type<double> = "f8";
-template <>
-inline constexpr const char* npy_type<float16> = "f2";
-template <>
-inline constexpr const char* npy_type<std::int8_t> = "i1";
-template <>
-inline constexpr const char* npy_type<std::int16_t> = "i2";
-template <>
-inline constexpr const char* npy_type<std::int32_t> = "i4";
-template <>
-inline constexpr const char* npy_type<std::int64_t> = "i8";
-template <>
-inline constexpr const char* npy_type<std::uint8_t> = "u1";
-template <>
-inline constexpr const char* npy_type<std::uint16_t> = "u2";
-template <>
-inline constexpr const char* npy_type<std::uint32_t> = "u4";
-template <>
-inline constexpr const char* npy_type<std::uint64_t> = "u8";
 
 /// An array of NumPy, row-major.
 template <class T>

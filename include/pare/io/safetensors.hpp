@@ -2,7 +2,6 @@
 #define PARE_IO_SAFETENSORS_HPP
 
 #include <algorithm>
-#include <bit>
 #include <cstdint>
 #include <set>
 #include <span>
@@ -11,41 +10,11 @@
 #include <nlohmann/json.hpp>
 
 #include <pare/io/file.hpp>
-#include <pare/types/bfloat16.hpp>
-#include <pare/types/float16.hpp>
+#include <pare/io/number_types.hpp>
 
 PARE_NAMESPACE_BEGIN
 
 namespace io {
-
-static_assert(std::endian::native == std::endian::little,
-              "pare: safetensors files hold numbers with their lowest byte first; this machine does not");
-
-/// What a safetensors file calls the numbers of a type.
-template <class T>
-inline constexpr const char* safetensors_type = nullptr;
-template <>
-inline constexpr const char* safetensors_type<float> = "F32";
-template <>
-inline constexpr const char* safetensors_type<double> = "F64";
-template <>
-inline constexpr const char* safetensors_type<float16> = "F16";
-template <>
-inline constexpr const char* safetensors_type<bfloat16> = "BF16";
-template <>
-inline constexpr const char* safetensors_type<std::int8_t> = "I8";
-template <>
-inline constexpr const char* safetensors_type<std::uint8_t> = "U8";
-template <>
-inline constexpr const char* safetensors_type<std::uint16_t> = "U16";
-template <>
-inline constexpr const char* safetensors_type<std::int32_t> = "I32";
-template <>
-inline constexpr const char* safetensors_type<std::uint32_t> = "U32";
-template <>
-inline constexpr const char* safetensors_type<std::int64_t> = "I64";
-template <>
-inline constexpr const char* safetensors_type<std::uint64_t> = "U64";
 
 /// A tensor of a safetensors file: its numbers are somebody else's bytes, row-major, lowest byte first.
 struct tensor_entry {
