@@ -120,6 +120,30 @@ TEST_CASE("a range of all rows: what one sample gives depends on the others, and
     CHECK(y[0] == (a * 127.0f - b * 64.0f) * (q.scale * (1.0f / 127.0f)));
 }
 
+TEST_CASE("models quantized by the rules of other systems") {
+    const auto net = layer({1.0f, -0.5f, 0.25f, 0.75f}, {0.0f, 0.125f});
+    const std::vector<float> x = {-2.5f, 0.5f, 252.5f, 1.5f};  // ties
+    const auto check = [&]<class Dialect>(Dialect, quantization expected) {
+        const quantization q = Dialect::template affine<quint8>(-2.5f, 252.5f);
+        CHECK(q == expected);
+        const auto w = quantize_weights<Dialect>(std::get<0>(net.layers).weights, granularity::per_tensor).value();
+        const auto y = run_batch(quantize_dynamic<Dialect>(net).value(), x, 2, 2);
+        for (std::size_t i = 0; i < 2; ++i) {
+            for (std::size_t j = 0; j < 2; ++j) {
+                std::int32_t sum = 0;
+                for (std::size_t k = 0; k < 2; ++k) {
+                    sum += (Dialect::quantize(x[2 * i + k], q, 0, 255) - q.zero_point) * w.values[2 * j + k];
+                }
+                CHECK(y[2 * i + j] ==
+                      exact_multiply(static_cast<float>(sum), exact_multiply(q.scale, w.scales[j])) + (j == 0 ? 0.0f : 0.125f));
+            }
+        }
+    };
+    check(dialect::onnx{}, {1.0f, 2});
+    check(dialect::tflite{}, {1.0f, 3});
+    check(dialect::ggml{}, {252.5f / 127.0f, 128});
+}
+
 TEST_CASE("sparse weights take the range of a tensor too, and convolutions that of an image") {
     const auto net = layer({1.0f, 0.0f, 0.25f, 0.75f}, {0.0f, 0.125f});
     const std::vector<float> rows = {1.0f, 0.3f, -100.0f, 1.0f};

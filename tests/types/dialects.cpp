@@ -78,6 +78,8 @@ TEST_CASE("scales and zero points differ, too") {
     CHECK(dialect::torch::symmetric_smallest<qint8> == -128);
     CHECK(dialect::pare::symmetric<qint8>(2.0f) == quantization{2.0f / 127.0f, 0});
     CHECK(dialect::tflite::symmetric<qint8>(2.0f) == quantization{2.0f / 127.0f, 0});
+    CHECK(dialect::onnx::symmetric<quint8>(2.0f) == quantization{2.0f / 127.0f, 128});
+    CHECK(dialect::ggml::affine<quint8>(-2.0f, 1.0f) == quantization{2.0f / 127.0f, 128});
     CHECK(dialect::torch_reduced::affine<quint8>(-1.0f, 3.0f) == quantization{4.0f / 127.0f, 32});
     CHECK(dialect::torch_reduced::affine<qint8>(-1.0f, 3.0f) == quantization{4.0f / 127.0f, -32});
     CHECK(dialect::torch::affine<quint8>(0.0f, 0.0f) == quantization{0x1p-23f, 0});

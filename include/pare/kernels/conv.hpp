@@ -212,7 +212,7 @@ PARE_FLATTEN PARE_NOINLINE quantization quantize_image(const convolution& s, con
     const value_range range = range_of<Isa>(x, s.height * s.width * s.channels);
     const quantization q = quantization_of<row_quantization::affine, A, Dialect>(range);
     pad_image(s, x, static_cast<A>(q.zero_point), padded,
-              [&](const float* from, std::size_t count, A* to) { quantize_values<Isa>(from, count, q, range.bounded, to); });
+              [&](const float* from, std::size_t count, A* to) { quantize_values_by<Isa, Dialect>(from, count, q, range.bounded, to); });
     return q;
 }
 

@@ -80,7 +80,6 @@ void for_each_quantized_block(dynamic_range, Context& ctx, const matrix_view<con
 template <class Isa, class A, class Dialect, class Context, class Multiply>
 void for_each_quantized_block(dynamic_tensor_range<Dialect>, Context& ctx, const matrix_view<const float>& x,
                               const Multiply& multiply) {
-    static_assert(Dialect::quantizes_in_kernels, "pare: activations are quantized at run time by the rules of pare or PyTorch");
     value_range all;
     for (std::size_t r = 0; r < x.rows; ++r) {
         const value_range row = range_of<Isa>(x.row(r), x.columns);
@@ -91,7 +90,7 @@ void for_each_quantized_block(dynamic_tensor_range<Dialect>, Context& ctx, const
         ctx, x,
         [&](const matrix_view<const float>& rows, A* bytes, float* scales, std::int32_t* zero_points) {
             for (std::size_t r = 0; r < rows.rows; ++r) {
-                quantize_values<Isa>(rows.row(r), rows.columns, q, all.bounded, bytes + r * rows.columns);
+                quantize_values_by<Isa, Dialect>(rows.row(r), rows.columns, q, all.bounded, bytes + r * rows.columns);
                 scales[r] = q.scale;
                 zero_points[r] = q.zero_point;
             }

@@ -122,6 +122,19 @@ PARE_INLINE void quantize_values(const float* x, std::size_t n, quantization q, 
     }
 }
 
+/// The same by the rules of a dialect; number by number where they are not those of kernels.
+template <class Isa, class Dialect, class A>
+PARE_INLINE void quantize_values_by(const float* x, std::size_t n, quantization q, bool bounded, A* out) noexcept {
+    if constexpr (Dialect::quantizes_in_kernels) {
+        quantize_values<Isa>(x, n, q, bounded, out);
+    } else {
+        constexpr std::int32_t smallest = std::is_same_v<A, std::int8_t> ? -128 : 0;
+        for (std::size_t i = 0; i < n; ++i) {
+            out[i] = static_cast<A>(Dialect::quantize(x[i], q, smallest, smallest + 255));
+        }
+    }
+}
+
 /// How a row becomes bytes by its own range: as quint8, or as symmetric qint8, whose zero point is 0.
 enum class row_quantization { affine, symmetric };
 
@@ -147,7 +160,7 @@ template <class Isa, row_quantization Kind, class Dialect = dialect::pare, class
 PARE_INLINE quantization quantize_row(const float* x, std::size_t n, A* out) noexcept {
     const value_range range = range_of<Isa>(x, n);
     const quantization q = quantization_of<Kind, A, Dialect>(range);
-    quantize_values<Isa>(x, n, q, range.bounded, out);
+    quantize_values_by<Isa, Dialect>(x, n, q, range.bounded, out);
     return q;
 }
 

@@ -14,8 +14,8 @@ namespace detail {
 /// out[i] = x[i] as Q. `bounded` as kernels::quantize_values.
 template <class Q, class Dialect, class Isa>
 void quantize_values(const float* x, std::size_t n, quantization q, bool bounded, typename Q::storage* out) noexcept {
-    if constexpr (Dialect::quantizes_in_kernels && sizeof(typename Q::storage) == 1) {
-        kernels::quantize_values<Isa>(x, n, q, bounded, out);
+    if constexpr (sizeof(typename Q::storage) == 1) {
+        kernels::quantize_values_by<Isa, Dialect>(x, n, q, bounded, out);
     } else {
         for (std::size_t i = 0; i < n; ++i) {
             out[i] = static_cast<typename Q::storage>(Dialect::quantize(x[i], q, Q::smallest, Q::largest));

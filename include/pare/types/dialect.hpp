@@ -88,6 +88,17 @@ struct requantize_in_float {
     }
 };
 
+/// The integers of Q on both sides of their middle: 0, or 128 of bytes without a sign.
+template <class Q>
+struct both_sides {
+    static constexpr std::int32_t middle = Q::smallest == 0 ? Q::largest / 2 + 1 : 0;
+    static constexpr std::int32_t largest = Q::largest - middle;
+};
+template <class Q>
+inline quantization symmetric_around_middle(float magnitude) noexcept {
+    return {symmetric_quantization<both_sides<Q>>(magnitude).scale, both_sides<Q>::middle};
+}
+
 /// How many steps lie between the least and the greatest integer.
 template <class Q>
 inline constexpr auto steps = static_cast<float>(std::int64_t{Q::largest} - Q::smallest);
@@ -110,7 +121,7 @@ struct pare : detail::requantize_in_float {
     }
     template <class Q>
     static quantization symmetric(float magnitude) noexcept {
-        return symmetric_quantization<Q>(magnitude);
+        return detail::symmetric_around_middle<Q>(magnitude);
     }
     static std::int32_t quantize(float x, quantization q, std::int32_t smallest, std::int32_t largest) noexcept {
         return detail::nearest_integer<detail::ties::to_even>(exact_multiply(x, exact_divide(1.0f, q.scale)), q.zero_point,

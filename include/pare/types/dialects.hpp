@@ -60,7 +60,7 @@ struct torch_with : pare {
     static quantization symmetric(float magnitude) noexcept {
         magnitude = magnitude > largest_range ? largest_range : magnitude;
         const float half = static_cast<float>(std::int64_t{largest<Q>} - smallest<Q>) / 2.0f;
-        return {at_least(exact_divide(magnitude, half)), Q::smallest == 0 ? Q::largest / 2 + 1 : 0};
+        return {at_least(exact_divide(magnitude, half)), detail::both_sides<Q>::middle};
     }
 
 private:
@@ -90,7 +90,7 @@ struct onnx : detail::requantize_in_float {
     }
     template <class Q>
     static quantization symmetric(float magnitude) noexcept {
-        return symmetric_quantization<Q>(magnitude);
+        return detail::symmetric_around_middle<Q>(magnitude);
     }
     static std::int32_t quantize(float x, quantization q, std::int32_t smallest, std::int32_t largest) noexcept {
         return detail::nearest_integer<detail::ties::to_even>(exact_divide(x, q.scale), q.zero_point, smallest, largest);
@@ -131,7 +131,7 @@ struct tflite_with {
     }
     template <class Q>
     static quantization symmetric(float magnitude) noexcept {
-        return symmetric_quantization<Q>(magnitude);
+        return detail::symmetric_around_middle<Q>(magnitude);
     }
     static std::int32_t quantize(float x, quantization q, std::int32_t smallest, std::int32_t largest) noexcept {
         return detail::nearest_integer<detail::ties::away_from_zero>(exact_divide(x, q.scale), q.zero_point, smallest, largest);
@@ -154,8 +154,8 @@ using tflite = tflite_with<fixed_rounding::twice>;
 using tflite_single = tflite_with<fixed_rounding::once>;
 
 /// ggml, whose weights lie in blocks with a scale each (types/ggml_blocks.hpp); this is the arithmetic of q8_0 with scales that are
-/// floats: s = max |x| / qmax, numbers times its reciprocal, halves away from zero. It knows no zero points, and no integers
-/// between layers.
+/// floats: s = max |x| / qmax, numbers times its reciprocal, halves away from zero. It knows no zero points but the
+/// middle of bytes without a sign, and no integers between layers.
 struct ggml {
     static constexpr const char* name = "ggml";
     static constexpr bool quantizes_in_kernels = false;
@@ -168,7 +168,7 @@ struct ggml {
     }
     template <class Q>
     static quantization symmetric(float magnitude) noexcept {
-        return symmetric_quantization<Q>(magnitude);
+        return detail::symmetric_around_middle<Q>(magnitude);
     }
     static std::int32_t quantize(float x, quantization q, std::int32_t smallest, std::int32_t largest) noexcept {
         return detail::nearest_integer<detail::ties::away_from_zero>(exact_multiply(x, exact_divide(1.0f, q.scale)), q.zero_point,
