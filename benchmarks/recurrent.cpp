@@ -65,13 +65,13 @@ void run_sequences(benchmark::State& state, const Model& model, std::size_t batc
     count_time(state, "us per sequence", batch);
 }
 
-/// One step at a time, the classifier included; the last must give what the whole sequence gives.
+/// One step at a time, all layers included; the last must give what the whole sequence gives.
 template <class Isa, class Model>
 void run_stream(benchmark::State& state, const Model& model) {
     const auto ready = prepare<Isa>(model);
     auto space = workspace_for(ready, 1);
     const auto x = some_inputs(steps * inputs);
-    std::vector<float> y(classes), expected(classes);
+    std::vector<float> y(ready.output_size()), expected(y.size());
     run(ready, x, expected, space);
     stream s(ready);
     for (auto _ : state) {
@@ -131,6 +131,11 @@ void add_isa() {
     add_network("lstm_float", 1e-4f, lstm_network);
     add_network("lstm_bfloat16", 1e-4f, to_bfloat16(lstm_network));
     add_network("lstm_int8", 0.0f, *quantize_dynamic(lstm_network));
+    const auto lstm_alone =
+        initialized(sequential(input<steps, inputs>(), lstm<inputs, hidden>(), last_step()), glorot_normal{}, seed{1});
+    add("lstm_alone_float" + isa + "/stream", [=](benchmark::State& state) { run_stream<Isa>(state, lstm_alone); });
+    add("lstm_alone_int8" + isa + "/stream",
+        [=, made = *quantize_dynamic(lstm_alone)](benchmark::State& state) { run_stream<Isa>(state, made); });
     add_network("gru_int8", 0.0f, *quantize_dynamic(network(gru<inputs, hidden>())));
     const auto add_function = [&](const char* name, auto f, auto exact) {
         add(name + isa, [=](benchmark::State& state) { run_function<Isa>(state, f, exact); });
