@@ -118,6 +118,22 @@ void digest_convolution(const char* name, const kernels::convolution& s) {
     print(name, y.data(), y.size());
 }
 
+/// Rows of quantized tables as floats.
+void digest_tables() {
+    const random_numbers random(seed{2031}, 0);
+    std::vector<std::uint8_t> codes(1001);
+    for (std::size_t i = 0; i < codes.size(); ++i) {
+        codes[i] = static_cast<std::uint8_t>(random.words(i)[0]);
+    }
+    std::vector<float> row(codes.size());
+    serial_executor serial;
+    for (const std::size_t bits : {4u, 8u}) {
+        kernels::dequantize_row_operation::run<test_isa>(
+            serial, kernels::table_row{codes.data(), row.size(), bits, 0.0123456f, -1.3579f}, row.data());
+        print(bits == 4 ? "row of a table, 4 bits" : "row of a table, 8 bits", row.data(), row.size());
+    }
+}
+
 /// What lies between the products of a network of bytes.
 void digest_bytes() {
     using kernels::byte_output;
@@ -310,6 +326,9 @@ int main() {
     digest_network("network qint8, batch 250", dense, 250, serial);
     digest_network("network qint8, batch 250", dense, 250, pool);
     digest_network("network qint8 per tensor, batch 20", *quantize_dynamic<granularity::per_tensor>(network()), 20, serial);
+    digest_network("network qint8, one range, batch 250", *quantize_dynamic<dialect::pare, granularity::per_channel>(network()),
+                   250, serial);
+    digest_tables();
     digest_network("network qint4<64>, batch 1", *quantize_dynamic<qint4<64>>(network()), 1, serial);
     digest_network("network qint4<32>, batch 250", *quantize_dynamic<qint4<32>>(network()), 250, pool);
     digest_network("network affine qint4<32, float16>, 20", *quantize_dynamic<qint4<32, float16, qscheme::affine>>(network()), 20,
