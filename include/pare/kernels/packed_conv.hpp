@@ -231,9 +231,12 @@ public:
         }
     }
 
+    /// Where steps take 16-bit numbers, bytes become such once, not at every step.
+    static constexpr bool widens = sizeof(activation) > 1;
+    using operand = std::conditional_t<widens, activation, std::uint8_t>;
+
     static constexpr std::size_t scratch_bytes(static_range, const kernels::convolution& s) noexcept {
-        return s.padding_height + s.padding_width == 0 || kernels::is_depthwise(s) ? 0
-                                                                                   : scratch_bytes_of<std::uint8_t>(image_size(s));
+        return copies(s) ? scratch_bytes_of<operand>(image_size(s)) : 0;
     }
 
     /// Up to conv2d_int8_slack bytes behind an image are read.
@@ -242,22 +245,24 @@ public:
                   Output* y, Stages... stages) const noexcept {
         const auto zero = static_cast<std::uint8_t>(a.input.zero_point);
         const kernels::epilogue<Output, Stages...> finish(y, s.outputs, stages...);
+        const kernels::packed_int8 w{values_.data(), column_sums_.data(), rows_, layout::depth(s)};
         if (depthwise_) {
             kernels::depthwise_int8<Isa>(executor, s, x, zero, {values_.data(), column_sums_.data()}, finish);
-            return;
+        } else if (copies(s)) {
+            operand* const padded = scratch.take<operand>(image_size(s));
+            kernels::pad_image(
+                s, x, static_cast<operand>(zero), padded,
+                [](const std::uint8_t* from, std::size_t count, operand* to) { kernels::widen_bytes<Isa>(count, to, from); });
+            kernels::conv2d_int8<Isa>(executor, s, static_cast<const operand*>(padded), w, finish);
+        } else if constexpr (!widens) {
+            kernels::conv2d_int8<Isa>(executor, s, x, w, finish);
         }
-        const std::uint8_t* image = x;
-        if (s.padding_height + s.padding_width != 0) {
-            auto* const padded = scratch.take<std::uint8_t>(image_size(s));
-            kernels::pad_image(s, x, zero, padded,
-                               [](const std::uint8_t* from, std::size_t count, std::uint8_t* to) { std::copy_n(from, count, to); });
-            image = padded;
-        }
-        kernels::conv2d_int8<Isa>(executor, s, image,
-                                  kernels::packed_int8{values_.data(), column_sums_.data(), rows_, layout::depth(s)}, finish);
     }
 
 private:
+    static constexpr bool copies(const kernels::convolution& s) noexcept {
+        return (widens || s.padding_height + s.padding_width != 0) && !kernels::is_depthwise(s);
+    }
     static constexpr std::size_t image_size(const kernels::convolution& s) noexcept {
         return kernels::is_depthwise(s) ? s.height * s.width * s.channels : s.padded_size() + kernels::conv2d_int8_slack<Isa>;
     }

@@ -5,6 +5,7 @@
 #include <pare/kernels/gemm_f32.hpp>
 #include <pare/kernels/gemm_int8.hpp>
 #include <pare/kernels/packed.hpp>
+#include <pare/kernels/quantized_elementwise.hpp>
 
 PARE_NAMESPACE_BEGIN
 
@@ -105,24 +106,57 @@ public:
                 y, Rows, {&q.scale, &q.zero_point, scales_.data(), column_sums_.data()}, stages...));
     }
 
-    static constexpr std::size_t scratch_bytes(static_range, std::size_t, std::size_t, std::size_t) noexcept { return 0; }
+    /// Where steps take 16-bit numbers, bytes become such once, not at every step.
+    static constexpr bool widens = sizeof(activation) > 1;
+    using operand = std::conditional_t<widens, activation, std::uint8_t>;
+
+    static constexpr std::size_t scratch_bytes(static_range, std::size_t batch, std::size_t, std::size_t columns) noexcept {
+        return widens ? scratch_bytes_of<operand>(block_rows(batch) * columns) : 0;
+    }
 
     template <class Context, class Output, class... Stages>
     void multiply(const static_range&, Context& ctx, const matrix_view<const std::uint8_t>& x, const matrix_view<Output>& y,
                   Stages... stages) const noexcept {
-        kernels::gemm_int8<Isa>(ctx.executor, x.rows, x.data, x.stride,
-                                kernels::packed_int8{values_.data(), column_sums_.data(), rows_, columns_},
-                                kernels::epilogue<Output, Stages...>(y.data, y.stride, stages...));
+        const kernels::packed_int8 w = {values_.data(), column_sums_.data(), rows_, columns_};
+        if constexpr (widens) {
+            PARE_ASSERT(x.stride == columns_, "rows of %zu bytes lie %zu apart", columns_, x.stride);
+            arena scratch = ctx.scratch;
+            const std::size_t block = block_rows(x.rows);
+            operand* const wide = scratch.template take<operand>(block * columns_);
+            for (std::size_t first = 0; first < x.rows; first += block) {
+                const std::size_t rows = x.rows - first < block ? x.rows - first : block;
+                kernels::for_each_part(ctx.executor, rows * columns_, [&](std::size_t at, std::size_t count) {
+                    kernels::widen_bytes<Isa>(count, wide + at, x.row(first) + at);
+                });
+                kernels::gemm_int8<Isa>(ctx.executor, rows, wide, columns_, w,
+                                        kernels::epilogue<Output, Stages...>(y.row(first), y.stride, stages...));
+            }
+        } else {
+            kernels::gemm_int8<Isa>(ctx.executor, x.rows, x.data, x.stride, w,
+                                    kernels::epilogue<Output, Stages...>(y.data, y.stride, stages...));
+        }
     }
 
     template <std::size_t Rows, std::size_t Columns, class Context, class Output, class... Stages>
-    PARE_FLATTEN void multiply_row(const static_range&, Context&, const std::uint8_t* x, Output* y,
+    PARE_FLATTEN void multiply_row(const static_range&, Context& ctx, const std::uint8_t* x, Output* y,
                                    Stages... stages) const noexcept {
-        kernels::gemm_int8_row<Isa, Rows, Columns>(x, kernels::packed_int8{values_.data(), column_sums_.data(), Rows, Columns},
-                                                   kernels::epilogue<Output, Stages...>(y, Rows, stages...));
+        const kernels::packed_int8 w{values_.data(), column_sums_.data(), Rows, Columns};
+        const kernels::epilogue<Output, Stages...> finish(y, Rows, stages...);
+        if constexpr (widens) {
+            arena scratch = ctx.scratch;
+            operand* const wide = scratch.template take<operand>(Columns);
+            kernels::widen_bytes<Isa>(Columns, wide, x);
+            kernels::gemm_int8_row<Isa, Rows, Columns>(static_cast<const operand*>(wide), w, finish);
+        } else {
+            kernels::gemm_int8_row<Isa, Rows, Columns>(x, w, finish);
+        }
     }
 
 private:
+    static constexpr std::size_t block_rows(std::size_t batch) noexcept {
+        return batch < kernels::quantized_block_rows ? batch : kernels::quantized_block_rows;
+    }
+
     std::size_t rows_;
     std::size_t columns_;
     aligned_array<std::int8_t> values_;

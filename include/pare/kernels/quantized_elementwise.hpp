@@ -69,6 +69,17 @@ PARE_INLINE void transform_bytes(std::size_t n, Y* y, std::int32_t zero_point, c
     }
 }
 
+/// y = x in the kind of integers that the steps of a product are fastest with: bytes as they are, or 16-bit numbers. O(n).
+template <class Isa, class Y>
+PARE_FLATTEN PARE_NOINLINE void widen_bytes(std::size_t n, Y* y, const std::uint8_t* x) noexcept {
+    if constexpr (sizeof(Y) == 1) {
+        std::memcpy(y, x, n);
+    } else {
+        transform_bytes<Isa>(
+            n, y, 0, [](std::size_t, std::size_t, auto v) { return v; }, x);
+    }
+}
+
 /// y = clamp(RNE(float(a - a.zero_point) * (a.scale / y.scale) + float(b - b.zero_point) * (b.scale / y.scale)) + y.zero_point):
 /// the sum of two arrays, as of a residual. Each quotient, product and sum is rounded by itself. O(n).
 struct add_bytes {
