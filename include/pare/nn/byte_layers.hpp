@@ -1,6 +1,8 @@
 #ifndef PARE_NN_BYTE_LAYERS_HPP
 #define PARE_NN_BYTE_LAYERS_HPP
 
+#include <tuple>
+
 #include <pare/kernels/operation.hpp>
 #include <pare/kernels/quantized_elementwise.hpp>
 #include <pare/nn/layer.hpp>
@@ -54,6 +56,46 @@ struct byte_form {
 inline byte_map<kernels::requantize_bytes> requantized(const static_range& x, const static_range& y) noexcept {
     return {{x.input, output_of(y)}, "requantize"};
 }
+
+/// y = x + layer(x), or first(x) + second(x), in bytes: Plan is that of the container that it stands for.
+template <class Plan, class... Layers>
+struct byte_sum {
+    Plan shapes;
+    std::tuple<Layers...> layers;
+    kernels::add_bytes sum;
+    const char* name;
+
+    constexpr auto plan() const { return Plan{shapes}; }
+
+    template <class Context, std::size_t... X, std::size_t... Y>
+    void forward(Context& ctx, tensor_view<const std::uint8_t, X...> x, tensor_view<std::uint8_t, Y...> y) const noexcept {
+        constexpr std::size_t last = sizeof...(Layers) - 1;
+        Context inner = ctx;
+        const auto run = [&](const auto& layer, std::uint8_t* out) {
+            forward_layer(layer, inner, x, batch_of(out, x.extent(0), layer.plan().output_shape(sample_shape(x))));
+        };
+        const std::uint8_t* first = x.data();
+        if constexpr (last == 1) {
+            auto* const out = inner.scratch.template take<std::uint8_t>(y.size());
+            run(std::get<0>(layers), out);
+            first = out;
+        }
+        run(std::get<last>(layers), y.data());
+        using operation = kernels::bytes_operation<kernels::add_bytes, std::uint8_t, std::uint8_t, std::uint8_t>;
+        kernels::call<operation>(ctx, sum, y.size(), y.data(), first, static_cast<const std::uint8_t*>(y.data()));
+    }
+
+    template <class Self, class F>
+    static void members(Self& self, F&& f) {
+        std::apply([&](auto&... l) { (for_each_member(l, f), ...); }, self.layers);
+    }
+
+    std::string describe() const {
+        std::string text;
+        std::apply([&](const auto&... l) { ((text += (text.empty() ? "" : "; ") + describe_layer(l)), ...); }, layers);
+        return sentence(name, " (", text, "), bytes to bytes");
+    }
+};
 
 }  // namespace detail
 
