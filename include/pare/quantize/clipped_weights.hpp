@@ -63,20 +63,43 @@ double clipped_share(const weight_matrix<float, Layout>& floats, const weight_ma
 
 namespace detail {
 
+using named_shares = std::vector<std::pair<std::string, double>>;
+
+/// Appends the share of a float matrix in the one of the same name and layout.
+template <class Layout>
+struct compare_with_matrix {
+    std::string name;
+    const weight_matrix<float, Layout>& floats;
+    named_shares& shares;
+
+    template <class Element>
+    void operator()(const member_path& path, const weight_matrix<Element, Layout>& w) const {
+        if (w.rows() == floats.rows() && w.columns() == floats.columns() && w.structure.stored() == floats.structure.stored() &&
+            path.text() == name) {
+            shares.emplace_back(name, clipped_share(floats, w));
+        }
+    }
+    template <class Other>
+    void operator()(const member_path&, const Other&) const {}
+};
+template <class Quantized>
+struct compare_with_model {
+    const Quantized& quantized;
+    named_shares& shares;
+
+    template <class Layout>
+    void operator()(const member_path& path, const weight_matrix<float, Layout>& w) const {
+        for_each_member(quantized, compare_with_matrix<Layout>{path.text(), w, shares});
+    }
+    template <class Other>
+    void operator()(const member_path&, const Other&) const {}
+};
+
 /// The same for each matrix of a model whose name and layout is that of a float matrix in the other.
 template <class Floats, class Quantized>
-std::vector<std::pair<std::string, double>> clipped_shares(const Floats& floats, const Quantized& quantized) {
-    std::vector<std::pair<std::string, double>> shares;
-    for_each_member(floats, [&](const member_path& path, const auto& w) {
-        for_each_member(quantized, [&](const member_path& other_path, const auto& q) {
-            if constexpr (requires { clipped_share(w, q); }) {
-                if (q.rows() == w.rows() && q.columns() == w.columns() && q.structure.stored() == w.structure.stored() &&
-                    path.text() == other_path.text()) {
-                    shares.emplace_back(path.text(), clipped_share(w, q));
-                }
-            }
-        });
-    });
+named_shares clipped_shares(const Floats& floats, const Quantized& quantized) {
+    named_shares shares;
+    for_each_member(floats, compare_with_model<Quantized>{quantized, shares});
     return shares;
 }
 
