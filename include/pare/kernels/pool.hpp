@@ -82,10 +82,6 @@ PARE_INLINE void store_count(float* p, Vector v, std::size_t count) noexcept {
     count == V::lanes ? V::store(p, v) : V::store_partial(p, v, count);
 }
 
-}  // namespace detail
-
-namespace detail {
-
 /// The greatest number that output (oy, ox) sees of `count` channels from c on: NaN where one is, -inf where it sees only the
 /// border.
 template <class Isa>
