@@ -49,23 +49,28 @@ TEST_CASE("what quantization-aware training has seen is what convert() gives, to
     CHECK(*count_errors(small, data) < 160);
 
     // The forward pass of training once more, with its ranges and scales, and the integers that the deployed network computes.
-    auto& [in, first, relu1, second, relu2, third] = qat.layers;
+    auto& [input_, first, relu1, second, relu2, third] = qat.layers;
     const auto& [in_, first_byte, r1, second_byte, r2, third_byte] = small->layers;
     qat_freezing{.ranges_at_step = 0}.on_step_begin(qat, training_state{});
     const std::size_t batch = 200;
     const auto x = numbers(2 * batch, 9, -1.2f, 1.2f);
-    std::vector<float> y(4 * batch), saved(saved_floats(qat, batch, extents<2>()));
     serial_executor serial;
     workspace space(training_scratch_bytes<isa::native>(qat, batch, extents<2>()));
     context<isa::native, serial_executor> ctx{serial, space.scratch()};
-    std::span<float> rest = saved;
-    forward_training(qat, ctx, batch_of(x.data(), batch, extents<2>()), batch_of(y.data(), batch, extents<4>()), saved);
-    const auto seen_by = [&](const auto& layer, std::size_t width) {
-        const auto own = take_saved(rest, saved_floats(layer, batch, extents<dyn>(width)));
-        (void)take_saved(rest, batch * layer.bias.size());  // its output
-        (void)take_saved(rest, batch * layer.bias.size());  // and that of the ReLU
-        return own.first(batch * width);
+    // What a layer gives, and, first in what it saves, its inputs as products saw them.
+    const auto run_layer = [&](auto& layer, const std::vector<float>& in, bool behind_relu) {
+        const extents<dyn> shape(layer.weights.columns());
+        std::vector<float> values(in), seen(saved_floats(layer, batch, shape)), out(batch * layer.bias.size());
+        for (float& value : values) {
+            value = behind_relu && value < 0.0f ? 0.0f : value;
+        }
+        forward_training(layer, ctx, batch_of(static_cast<const float*>(values.data()), batch, shape),
+                         batch_of(out.data(), batch, extents<dyn>(layer.bias.size())), std::span<float>(seen));
+        return std::pair(out, seen);
     };
+    const auto [y1, seen1] = run_layer(first, x, false);
+    const auto [y2, seen2] = run_layer(second, y1, true);
+    const auto [y, seen3] = run_layer(third, y2, true);
     const auto check_inputs = [&](const auto& layer, std::span<const float> seen, std::size_t sample, const bytes& found) {
         const static_range range = layer.activations.frozen();
         for (std::size_t i = 0; i < found.size(); ++i) {
@@ -78,7 +83,6 @@ TEST_CASE("what quantization-aware training has seen is what convert() gives, to
     check_codes(first.weights, first_byte.weights);
     check_codes(second.weights, second_byte.weights);
     check_codes(third.weights, third_byte.weights);
-    const auto seen1 = seen_by(first, 2), seen2 = seen_by(second, 24), seen3 = rest.first(16 * batch);
     const auto logits = outputs(prepare<isa::native>(small).value(), x);
     for (std::size_t i = 0; i < batch; ++i) {
         auto values = to_bytes({x[2 * i], x[2 * i + 1]}, first_byte.activations);
