@@ -30,8 +30,8 @@ struct gate {
         pare::forward_training(linear, context, x, z, saved);
         std::transform(x.begin(), x.end(), z.begin(), y.begin(), std::multiplies<>());
     }
-    void backward(auto context, auto x, auto y, auto dy, auto dx, std::span<float> gradient, std::span<const float> saved) const {
-        const auto z = batch_like(y, take_saved(saved, y.size()).data());
+    void backward(auto context, auto x, auto y, auto dy, auto dx, std::span<float> gradient, std::span<float> saved) const {
+        const auto z = batch_like<const float>(y, take_saved(saved, y.size()).data());
         float* const dz = context.scratch.template take<float>(x.size());
         std::transform(x.begin(), x.end(), dy.begin(), dz, std::multiplies<>());
         pare::backward(linear, context, x, z, batch_like<const float>(y, dz), dx, gradient, saved);
