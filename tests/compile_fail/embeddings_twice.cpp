@@ -2,5 +2,5 @@
 #include <pare/nn.hpp>
 #include <pare/quantize.hpp>
 
-const pare::sequential<pare::embedding<4, 3>> network;
-const auto twice = pare::quantize_embeddings<pare::row_quint<4>>(pare::quantize_embeddings<pare::row_quint<8>>(network));
+const auto once = pare::quantize_embeddings<pare::row_quint<8>>(pare::sequential(pare::embedding<4, 3>()));
+const auto twice = pare::quantize_embeddings<pare::row_quint<4>>(once);
