@@ -3,7 +3,6 @@
 
 #include <limits>
 #include <optional>
-#include <tuple>
 
 #include <pare/kernels/conv.hpp>
 #include <pare/kernels/gemm_int8.hpp>
@@ -139,13 +138,12 @@ std::optional<error> unfit_for_conversion(Model& model) {
     return problem;
 }
 
-/// Calls f(layer) for each layer of a network, and of the networks in it.
+/// Calls f(layer) for a layer and for all that are in it.
 template <class Layer, class F>
 void for_each_layer(Layer& layer, const F& f) {
-    if constexpr (has_parts<std::remove_const_t<Layer>>) {
+    f(layer);
+    if constexpr (has_parts<Layer>) {
         Layer::parts(layer).for_each([&]<auto>(auto& inner) { for_each_layer(inner, f); });
-    } else {
-        f(layer);
     }
 }
 
