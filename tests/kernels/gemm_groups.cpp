@@ -75,7 +75,7 @@ using symmetric_nibbles = group_format<4, 64, float, group_offset::none>;
 using affine_nibbles = group_format<4, 128, float16, group_offset::zero_point>;
 using nibbles_and_minima = group_format<4, 32, float, group_offset::minimum>;
 using symmetric_bytes = group_format<8, 16, float, group_offset::none>;
-using bytes_and_minima = group_format<8, 32, float16, group_offset::minimum>;
+using affine_bytes = group_format<8, 256, float16, group_offset::zero_point>;
 
 }  // namespace
 
@@ -91,7 +91,7 @@ TEST_CASE("products of weights in groups equal the plain loops to the bit") {
         check<affine_nibbles>(s, s.k, at::end, round % 4 == 1, serial);
         check<nibbles_and_minima>(s, s.k, at::end, round % 4 == 2, serial);
         check<symmetric_bytes>(s, s.k, at::end, round % 4 == 3, serial);
-        check<bytes_and_minima>(s, s.k, at::end, round % 4 == 0, serial);
+        check<affine_bytes>(s, s.k, at::end, round % 4 == 0, serial);
     }
     check<symmetric_nibbles>({1, 700, 200}, 200, at::end, false, serial);
     check<symmetric_nibbles>({1, 700, 192}, 192, at::end, true, serial);
