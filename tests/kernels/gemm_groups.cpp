@@ -73,7 +73,7 @@ const std::vector<std::size_t> sizes = {1, 2, 3, 4, 7, 8, 15, 16, 17, 31, 32, 33
 /// Every kind of format, each with some of what else there is.
 using symmetric_nibbles = group_format<4, 64, float, group_offset::none>;
 using affine_nibbles = group_format<4, 128, float16, group_offset::zero_point>;
-using nibbles_and_minima = group_format<4, 32, float, group_offset::minimum>;
+using pairs_and_minima = group_format<2, 32, float, group_offset::minimum>;
 using symmetric_bytes = group_format<8, 16, float, group_offset::none>;
 using affine_bytes = group_format<8, 256, float16, group_offset::zero_point>;
 
@@ -89,7 +89,7 @@ TEST_CASE("products of weights in groups equal the plain loops to the bit") {
         const shape s = {pick(0), pick(1), pick(2)};
         check<symmetric_nibbles>(s, s.k + 5, at::begin, round % 4 == 0, serial);
         check<affine_nibbles>(s, s.k, at::end, round % 4 == 1, serial);
-        check<nibbles_and_minima>(s, s.k, at::end, round % 4 == 2, serial);
+        check<pairs_and_minima>(s, s.k, at::end, round % 4 == 2, serial);
         check<symmetric_bytes>(s, s.k, at::end, round % 4 == 3, serial);
         check<affine_bytes>(s, s.k, at::end, round % 4 == 0, serial);
     }

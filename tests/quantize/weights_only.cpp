@@ -52,7 +52,7 @@ void check(const char* kernel) {
 TEST_CASE("weights alone are quantized: the product is that of the floats they stand for") {
     check<qint4<64>>("qint4 full in groups of 64: 4 bits and float scales");
     check<qint4<48, float16, qscheme::affine>>("affine qint4 full in groups of 48: 4 bits and float16 scales and zero points");
-    check<qint2<32, float, qscheme::minimum>>("qint2 and minima full in groups of 32: 4 bits and float scales and minima");
+    check<qint2<32, float, qscheme::minimum>>("qint2 and minima full in groups of 32: 2 bits and float scales and minima");
     check<qint3<128, float, qscheme::affine>>("affine qint3 full in groups of 128: 4 bits and float scales and zero points");
     check<nf4<64>>("nf4 full in groups of 64: 4 bits and float scales");
     check<qint8>("qint8 full in groups of 256: 8 bits and float scales");

@@ -8,7 +8,7 @@
 
 PARE_NAMESPACE_BEGIN
 
-/// Weights in groups with a scale each: qint, nf4 and the blocks of ggml. Codes of 2 and 3 bits are packed in 4.
+/// Weights in groups with a scale each: qint, nf4 and the blocks of ggml. Codes of 3 bits are packed in 4.
 template <class Element, class Isa>
 requires detail::in_groups<Element>
 class packed<weight_matrix<Element, full>, Isa> {

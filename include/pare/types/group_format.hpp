@@ -21,8 +21,8 @@ enum class group_offset {
 /// says so. Scale is the type of both, float or float16: what elements differ in, and all that their kernels need to know.
 template <std::size_t Bits, std::size_t Size, class Scale, group_offset Offset>
 struct group_format {
-    static_assert(Bits == 4 || (Bits == 8 && Offset != group_offset::levels),
-                  "pare: codes of weights in groups have 4 or 8 bits as kernels read them, those of levels 4");
+    static_assert(Bits == 4 || ((Bits == 2 || Bits == 8) && Offset != group_offset::levels),
+                  "pare: codes of weights in groups have 2, 4 or 8 bits as kernels read them, those of levels 4");
     static_assert(Size >= 16 && Size <= 256 && Size % 16 == 0, "pare: a group of weights holds 16, 32, 48 ... or 256");
     static constexpr std::size_t bits = Bits;
     static constexpr std::size_t size = Size;

@@ -77,7 +77,7 @@ struct grouped_storage {
     using zero_point = std::conditional_t<Format::offset == group_offset::minimum, scale, std::uint8_t>;
     using format = Format;
     static constexpr const char* name = Element::name;
-    /// What codes in the matrix differ by from those of the format: codes of 2 and 3 bits become some of those of 4.
+    /// What codes in the matrix differ by from those of the format: codes of 3 bits become some of those of 4.
     static constexpr std::int32_t shift = Format::offset == group_offset::none ? format::middle - (1 << (Element::bits - 1)) : 0;
 
     static constexpr std::size_t bytes_per_row(std::size_t columns) noexcept { return (columns * Element::bits + 7) / 8; }
@@ -130,7 +130,7 @@ inline constexpr group_offset offset_of = Scheme == qscheme::symmetric ? group_o
 
 template <std::size_t Bits, std::size_t Group, class Scale, qscheme Scheme>
 struct element_storage<qint<Bits, Group, Scale, Scheme>>
-    : grouped_storage<qint<Bits, Group, Scale, Scheme>, group_format<Bits == 8 ? 8 : 4, Group, Scale, offset_of<Scheme>>> {};
+    : grouped_storage<qint<Bits, Group, Scale, Scheme>, group_format<Bits == 3 ? 4 : Bits, Group, Scale, offset_of<Scheme>>> {};
 
 template <std::size_t Group, class Scale>
 struct element_storage<nf4<Group, Scale>>
