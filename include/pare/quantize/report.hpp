@@ -2,6 +2,7 @@
 #define PARE_QUANTIZE_REPORT_HPP
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstdio>
 #include <limits>
@@ -25,7 +26,7 @@ struct number_errors {
 
     /// Signal to quantization noise, 10 log10(signal / noise); infinite where nothing differs.
     double sqnr_db() const noexcept {
-        return noise > 0.0 ? 10.0 * std::log10(signal / noise) : std::numeric_limits<double>::infinity();
+        return noise > 0.0 ? 10.0 * std::log10(signal / noise) : std::bit_cast<double>(0x7ff0000000000000);  // -ffast-math knows none
     }
     /// The cosine of the angle between them; 1 for numbers that are all zero.
     double cosine() const noexcept { return signal > 0.0 && quantized > 0.0 ? both / std::sqrt(signal * quantized) : 1.0; }
