@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include <pare/nn/batch_norm.hpp>
 #include <pare/nn/branches.hpp>
 #include <pare/nn/conv.hpp>
 #include <pare/nn/dense.hpp>
