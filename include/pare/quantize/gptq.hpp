@@ -217,11 +217,15 @@ struct gptq_all_weights {
         }
         return mapped_weights<weights, Activations>{*std::move(quantized), {}};
     }
-    template <class Weights, class Any>
-    auto operator()(const member_path&, const Weights&, Any) const {
-        static_assert(std::is_same_v<Weights, void>,
+    template <class Layout>
+    auto operator()(const member_path&, const weight_matrix<float, Layout>&, as_float) const {
+        static_assert(std::is_same_v<Layout, void>,
                       "pare: gptq() takes a model of full float weights: prune afterwards, or quantize a sparse model to qint8");
-        return mapped_weights<Weights, Any>{};
+        return mapped_weights<weight_matrix<Element, full>, Activations>{};
+    }
+    template <class Weights, class Any>
+    auto operator()(const member_path&, const Weights& w, Any a) const {  // of which calibration says that it cannot take them
+        return mapped_weights<Weights, Any>{w, a};
     }
 };
 
