@@ -124,7 +124,9 @@ struct elu_function {
     template <class Isa>
     PARE_INLINE auto value(detail::vector<Isa> x) const noexcept {
         using V = simd::ops<Isa>;
-        return detail::where_positive<Isa>(x, x, simd::rounded<Isa>::multiply(V::set(alpha), simd::expm1_below_zero<Isa>(x)));
+        // opaque: a multiplication by 1 that a compiler leaves out would leave signalling NaN as they are.
+        return detail::where_positive<Isa>(x, x,
+                                           simd::rounded<Isa>::multiply(V::set(opaque(alpha)), simd::expm1_below_zero<Isa>(x)));
     }
     template <class Isa>
     PARE_INLINE auto slope(detail::vector<Isa> x, detail::vector<Isa> y) const noexcept {
