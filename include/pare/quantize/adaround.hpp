@@ -231,7 +231,6 @@ auto adaround(const Model& model, const Data& data, const adaround_options& opti
                 m, detail::adaround_all_weights<Isa, Element, Activations, Choice>{&inputs, &options, &choice, &problem},
                 selection);
         };
-        using made = result<decltype(quantized())>;
         const auto& o = options;
         const bool fit = o.iterations > 0 && o.learning_rate > 0.0f && o.warm_up >= 0.0f && o.warm_up < 1.0f &&
                          o.first_power > 0.0f && o.last_power > 0.0f && o.regularization >= 0.0f;
@@ -242,14 +241,7 @@ auto adaround(const Model& model, const Data& data, const adaround_options& opti
                                      o.iterations, ", ", o.learning_rate, ", ", o.first_power, " and ", o.last_power, ", ",
                                      o.warm_up, " and ", o.regularization)};
         }
-        if (!problem) {
-            problem = detail::observe_inputs<Isa>("adaround", m, data, true, inputs);
-        }
-        if (problem) {
-            return made(*std::move(problem));
-        }
-        auto model_of_codes = quantized();
-        return problem ? made(*std::move(problem)) : made(std::move(model_of_codes));
+        return detail::after_calibration<Isa>("adaround", m, data, inputs, problem, quantized);
     });
 }
 

@@ -257,18 +257,10 @@ auto gptq(const Model& model, const Data& data, const gptq_options& options = {}
             return map_selected_weights(
                 m, detail::gptq_all_weights<Isa, Element, Activations, Choice>{&inputs, &options, &choice, &problem}, selection);
         };
-        using made = result<decltype(quantized())>;
         if (!problem && !(is_finite(options.damping) && options.damping > 0.0f && options.damping <= 1.0f)) {
             problem = error{error_code::invalid_argument, sentence("gptq: expected a damping in (0, 1], found ", options.damping)};
         }
-        if (!problem) {
-            problem = detail::observe_inputs<Isa>("gptq", m, data, true, inputs);
-        }
-        if (problem) {
-            return made(*std::move(problem));
-        }
-        auto model_of_codes = quantized();
-        return problem ? made(*std::move(problem)) : made(std::move(model_of_codes));
+        return detail::after_calibration<Isa>("gptq", m, data, inputs, problem, quantized);
     });
 }
 

@@ -267,6 +267,22 @@ std::optional<error> observe_inputs(const char* who, const Model& model, const D
     return problem;
 }
 
+/// What `quantized` makes once the second moments of a model's inputs are known, or the first problem: the one that was there
+/// before, that of the data, or the one that `quantized` leaves in `problem`.
+template <class Isa, class Model, dataset Data, class Quantized>
+auto after_calibration(const char* who, const Model& model, const Data& data, model_inputs& inputs, std::optional<error>& problem,
+                       const Quantized& quantized) {
+    using made = result<decltype(quantized())>;
+    if (!problem) {
+        problem = observe_inputs<Isa>(who, model, data, true, inputs);
+    }
+    if (problem) {
+        return made(*std::move(problem));
+    }
+    auto model_of_codes = quantized();
+    return problem ? made(*std::move(problem)) : made(std::move(model_of_codes));
+}
+
 }  // namespace detail
 
 PARE_NAMESPACE_END

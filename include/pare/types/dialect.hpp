@@ -103,6 +103,18 @@ inline quantization symmetric_around_middle(float magnitude) noexcept {
 template <class Q>
 inline constexpr auto steps = static_cast<float>(std::int64_t{Q::largest} - Q::smallest);
 
+/// s = (max - min) / (qmax - qmin), z = round(clamp(qmin - min / s)), by true divisions; an empty range gives {1, 0}.
+template <class Q, ties Ties>
+inline quantization affine_by_division(float min, float max) noexcept {
+    const auto r = range_around_zero(min, max);
+    const float scale = exact_divide(r.max - r.min, steps<Q>);
+    if (scale < smallest_scale) {
+        return {1.0f, 0};
+    }
+    const float zero_point = opaque(static_cast<float>(Q::smallest) - exact_divide(r.min, scale));
+    return {scale, nearest_integer<Ties>(zero_point, 0, Q::smallest, Q::largest)};
+}
+
 }  // namespace detail
 
 namespace dialect {

@@ -80,13 +80,7 @@ struct onnx : detail::requantize_in_float {
 
     template <class Q>
     static quantization affine(float min, float max) noexcept {
-        const auto r = detail::range_around_zero(min, max);
-        const float scale = exact_divide(r.max - r.min, detail::steps<Q>);
-        if (scale < smallest_scale) {
-            return {1.0f, 0};
-        }
-        const float zero_point = opaque(static_cast<float>(Q::smallest) - exact_divide(r.min, scale));
-        return {scale, detail::nearest_integer<detail::ties::to_even>(zero_point, 0, Q::smallest, Q::largest)};
+        return detail::affine_by_division<Q, detail::ties::to_even>(min, max);
     }
     template <class Q>
     static quantization symmetric(float magnitude) noexcept {
@@ -121,13 +115,7 @@ struct tflite_with {
 
     template <class Q>
     static quantization affine(float min, float max) noexcept {
-        const auto r = detail::range_around_zero(min, max);
-        const float scale = exact_divide(r.max - r.min, detail::steps<Q>);
-        if (scale < smallest_scale) {
-            return {1.0f, 0};
-        }
-        const float zero_point = opaque(static_cast<float>(Q::smallest) - exact_divide(r.min, scale));
-        return {scale, detail::nearest_integer<detail::ties::away_from_zero>(zero_point, 0, Q::smallest, Q::largest)};
+        return detail::affine_by_division<Q, detail::ties::away_from_zero>(min, max);
     }
     template <class Q>
     static quantization symmetric(float magnitude) noexcept {
