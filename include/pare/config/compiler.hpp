@@ -48,8 +48,8 @@ PARE_INLINE void prefetch_for_writing(const void* p) noexcept {
 }
 
 /// Returns its argument, and hides from the optimizer where it came from. Between a product and a sum it forbids their contraction
-/// into one fused multiply-add, and around a division it forbids the reciprocal that -ffast-math puts in its place, so that a float
-/// step on an integer path rounds the same under every compiler flag. Costs no instruction.
+/// into one fused multiply-add, so that a float step on an integer path rounds the same under every compiler flag. Costs no
+/// instruction. Two that hide the same number may become one: see quotient() for what -ffast-math does to divisions.
 PARE_INLINE float opaque(float x) noexcept {
 #if defined(_MSC_VER) && !defined(__clang__)
     volatile float y = x;
@@ -77,6 +77,41 @@ PARE_INLINE double opaque(double x) noexcept {
 #else
     volatile double y = x;
     return y;
+#endif
+}
+
+/// a / b, rounded once whatever the compiler's flags allow: -ffast-math would multiply by a reciprocal, above all where several
+/// numbers are divided by one.
+PARE_INLINE float quotient(float a, float b) noexcept {
+#if defined(_MSC_VER) && !defined(__clang__)
+    return opaque(opaque(a) / opaque(b));
+#elif defined(__AVX__)
+    __asm__("{vdivss %1, %0, %0|vdivss %0, %0, %1}" : "+x"(a) : "x"(b));
+    return a;
+#elif defined(__x86_64__)
+    __asm__("{divss %1, %0|divss %0, %1}" : "+x"(a) : "x"(b));
+    return a;
+#elif defined(__aarch64__)
+    __asm__("fdiv %s0, %s0, %s1" : "+w"(a) : "w"(b));
+    return a;
+#else
+    return opaque(opaque(a) / opaque(b));
+#endif
+}
+PARE_INLINE double quotient(double a, double b) noexcept {
+#if defined(_MSC_VER) && !defined(__clang__)
+    return opaque(opaque(a) / opaque(b));
+#elif defined(__AVX__)
+    __asm__("{vdivsd %1, %0, %0|vdivsd %0, %0, %1}" : "+x"(a) : "x"(b));
+    return a;
+#elif defined(__x86_64__)
+    __asm__("{divsd %1, %0|divsd %0, %1}" : "+x"(a) : "x"(b));
+    return a;
+#elif defined(__aarch64__)
+    __asm__("fdiv %d0, %d0, %d1" : "+w"(a) : "w"(b));
+    return a;
+#else
+    return opaque(opaque(a) / opaque(b));
 #endif
 }
 

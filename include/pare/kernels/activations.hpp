@@ -110,7 +110,7 @@ struct hard_swish_function {
     template <class Isa>
     PARE_INLINE static auto slope(detail::vector<Isa> x, detail::vector<Isa>) noexcept {
         using V = simd::ops<Isa>;
-        const auto middle = x * V::set(1.0f / 3.0f) + V::set(0.5f);
+        const auto middle = simd::rounded<Isa>::multiply(x, V::set(1.0f / 3.0f)) + V::set(0.5f);
         return detail::where_positive<Isa>(V::set(3.0f) - x, V::where_positive(x + V::set(3.0f), middle), V::set(1.0f));
     }
 };
@@ -162,7 +162,7 @@ struct tanh_function {
     }
     template <class Isa>
     PARE_INLINE static auto slope(detail::vector<Isa>, detail::vector<Isa> y) noexcept {
-        return simd::ops<Isa>::set(1.0f) - y * y;
+        return simd::ops<Isa>::set(1.0f) - simd::rounded<Isa>::multiply(y, y);
     }
 };
 
@@ -178,7 +178,7 @@ struct silu_function {
     template <class Isa>
     PARE_INLINE static auto slope(detail::vector<Isa> x, detail::vector<Isa> y) noexcept {
         const auto s = simd::sigmoid<Isa>(x);
-        return s + y * (simd::ops<Isa>::set(1.0f) - s);
+        return s + simd::rounded<Isa>::multiply(y, simd::ops<Isa>::set(1.0f) - s);
     }
 };
 
@@ -195,7 +195,7 @@ struct gelu_function {
     PARE_INLINE static auto slope(detail::vector<Isa> x, detail::vector<Isa>) noexcept {
         using V = simd::ops<Isa>;
         const auto density = V::set(0.398942280f) * simd::exp<Isa>(x * x * V::set(-0.5f));
-        return normal_distribution<Isa>(x) + x * density;
+        return normal_distribution<Isa>(x) + simd::rounded<Isa>::multiply(x, density);
     }
 
 private:
@@ -220,9 +220,10 @@ struct gelu_tanh_function {
     template <class Isa>
     PARE_INLINE static auto slope(detail::vector<Isa> x, detail::vector<Isa> y) noexcept {
         using V = simd::ops<Isa>;
+        using R = simd::rounded<Isa>;
         const auto s = gate<Isa>(x);
-        const auto inner = V::set(1.59576912f) + x * x * V::set(3.0f * 0.0713548162f);
-        return s + y * (V::set(1.0f) - s) * inner;
+        const auto inner = R::polynomial(R::multiply(x, x), {1.59576912f, 3.0f * 0.0713548162f});
+        return s + R::multiply(y * (V::set(1.0f) - s), inner);
     }
 
 private:
@@ -242,7 +243,8 @@ struct softplus_function {
     PARE_INLINE static auto value(detail::vector<Isa> x) noexcept {
         using V = simd::ops<Isa>;
         using R = simd::rounded<Isa>;
-        const auto above = detail::where_positive<Isa>(x, x, V::set(0.0f));
+        // opaque: a sum with 0 that a compiler leaves out would leave signalling NaN as they are.
+        const auto above = V::opaque(detail::where_positive<Isa>(x, x, V::set(0.0f)));
         return R::add(above, simd::log1p<Isa>(simd::exp<Isa>(R::negated(R::magnitude(x)))));
     }
     template <class Isa>

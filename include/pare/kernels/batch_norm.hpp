@@ -9,7 +9,8 @@
 
 PARE_NAMESPACE_BEGIN
 
-/// Normalization of the columns of a matrix x [rows, columns], which are channels; rows are the pixels of all samples.
+/// Normalization of the columns of a matrix x [rows, columns], which are channels; rows are the pixels of all samples. No product
+/// is fused with a sum, so that the bits are those of every instruction set, whatever the compiler would make of `a + b * c`.
 namespace kernels {
 
 /// Calls f(first row, rows) for pieces of the rows.
@@ -69,7 +70,7 @@ PARE_NOINLINE void moments(Executor& executor, std::size_t rows, std::size_t col
     }
     sum_columns<Isa>(executor, rows, columns, parts, variance, [&](std::size_t r, std::size_t c, std::size_t count) {
         const auto d = load_first<Isa>(x + r * columns + c, count) - load_first<Isa>(mean + c, count);
-        return d * d;
+        return simd::ops<Isa>::opaque(d * d);
     });
     for (std::size_t j = 0; j < columns; ++j) {
         variance[j] *= share;
@@ -85,7 +86,8 @@ PARE_NOINLINE void batch_norm_parameter_gradient(Executor& executor, std::size_t
                      [&](std::size_t r, std::size_t c, std::size_t count) { return load_first<Isa>(dy + r * columns + c, count); });
     sum_columns<Isa>(executor, rows, columns, parts, dscale, [&](std::size_t r, std::size_t c, std::size_t count) {
         const auto centered = load_first<Isa>(x + r * columns + c, count) - load_first<Isa>(mean + c, count);
-        return load_first<Isa>(dy + r * columns + c, count) * (centered * load_first<Isa>(inverse + c, count));
+        return simd::ops<Isa>::opaque(load_first<Isa>(dy + r * columns + c, count) *
+                                      (centered * load_first<Isa>(inverse + c, count)));
     });
 }
 
@@ -101,10 +103,11 @@ PARE_NOINLINE void batch_norm_gradient(Executor& executor, std::size_t rows, std
         for (std::size_t c = 0; c < columns; c += V::lanes) {
             const std::size_t count = columns - c < V::lanes ? columns - c : V::lanes;
             const auto load = [&](const float* p) { return load_first<Isa>(p + c, count); };
-            const auto m = load(mean), i = load(inverse), factor = load(scale) * i, a = load(dshift) * s, b = load(dscale) * s * i;
+            const auto m = load(mean), i = load(inverse), factor = load(scale) * i, a = V::opaque(load(dshift) * s),
+                       b = load(dscale) * s * i;
             for (std::size_t r = first; r < first + many; ++r) {
                 const auto centered = load(x + r * columns) - m;
-                V::store_partial(dx + r * columns + c, factor * (load(dy + r * columns) - a - centered * b), count);
+                V::store_partial(dx + r * columns + c, factor * (load(dy + r * columns) - a - V::opaque(centered * b)), count);
             }
         }
     });

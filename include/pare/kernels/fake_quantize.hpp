@@ -37,7 +37,7 @@ public:
     PARE_INLINE f32 scale_gradient(f32 x, f32 dy) const noexcept {
         const f32 known = V::nan_to_zero(x);
         const i32 q = integer(known);
-        const f32 inside = (V::to_float(q) * scale_ - known) * inverse_;
+        const f32 inside = (V::opaque(V::to_float(q) * scale_) - known) * inverse_;
         return select(q, inside, V::to_float(least_), V::to_float(greatest_)) * dy;
     }
 

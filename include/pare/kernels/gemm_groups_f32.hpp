@@ -16,7 +16,6 @@ struct gemm_groups_f32_kernel {
     static constexpr simd::register_tile tile = {V::f32_tile.rows, layout::tile.vectors};
 
     using levels = typename V::table16;
-    static constexpr bool has_levels = Format::offset == group_offset::levels;
 
     /// The real numbers of weight I of every word, Format::real to the bit.
     template <std::size_t I>
@@ -27,8 +26,13 @@ struct gemm_groups_f32_kernel {
         if constexpr (Format::offset == group_offset::none) {
             return V::to_float(V::template shift_right<32 - bits>(V::template shift_left<32 - bits - first>(codes))) *
                    scale;  // see `centered`
-        } else if constexpr (has_levels) {
-            return V::look_up(table, V::template shift_right<first>(codes)) * scale;
+        } else if constexpr (Format::has_levels) {
+            const auto level = V::look_up(table, V::template shift_right<first>(codes));
+            if constexpr (Format::has_scale) {
+                return level * scale;
+            } else {
+                return level;
+            }
         } else {
             const auto code = V::to_float(V::template shift_right<first>(codes) & V::set((1 << bits) - 1));
             if constexpr (Format::offset == group_offset::zero_point) {
@@ -44,19 +48,19 @@ struct gemm_groups_f32_kernel {
         return codes ^ V::set(static_cast<std::int32_t>(middles));
     }
 
-    using tile_function = void (*)(const float* a, std::size_t a_stride, const std::uint8_t* b, std::size_t k, float* out,
-                                   std::size_t out_stride);
+    using tile_function = void (*)(const float* a, std::size_t a_stride, const std::uint8_t* b, std::size_t k,
+                                   const float* levels_of_b, float* out, std::size_t out_stride);
 
     /// out [Rows, Panels * Vectors * lanes], rows out_stride apart, = a [Rows, k] * panels of b.
     template <std::size_t Rows, std::size_t Vectors, std::size_t Panels>
-    PARE_FLATTEN static void multiply_tile(const float* a, std::size_t a_stride, const std::uint8_t* b, std::size_t k, float* out,
-                                           std::size_t out_stride) {
+    PARE_FLATTEN static void multiply_tile(const float* a, std::size_t a_stride, const std::uint8_t* b, std::size_t k,
+                                           [[maybe_unused]] const float* levels_of_b, float* out, std::size_t out_stride) {
         constexpr std::size_t columns = Panels * Vectors;
         const std::size_t groups = Format::groups(k);
         const grouped_rows<float, Rows, Format::size> rows(a, a_stride, k);
         levels table{};
-        if constexpr (has_levels) {
-            table = V::load_table(nf4_levels);
+        if constexpr (Format::has_levels) {
+            table = V::load_table(levels_of_b);
         }
         typename V::f32 sum[Rows][columns];
         PARE_UNROLL for (std::size_t r = 0; r < Rows; ++r) {
@@ -73,7 +77,9 @@ struct gemm_groups_f32_kernel {
             const std::size_t stride = rows.piece_stride(place);
             typename V::f32 scale[columns], offset[columns];
             PARE_UNROLL for (std::size_t c = 0; c < columns; ++c) {
-                scale[c] = group.scales(c);
+                if constexpr (Format::has_scale) {
+                    scale[c] = group.scales(c);
+                }
                 if constexpr (layout::has_offset) {
                     offset[c] = group.offsets(c);
                 }
@@ -124,7 +130,7 @@ PARE_NOINLINE void gemm_groups_f32(Executor& executor, std::size_t m, const floa
     using kernel = gemm_groups_f32_kernel<Isa, Format>;
     for_each_groups_tile<Isa, kernel>(executor, m, w, epilogue,
                                       [&](auto multiply, std::size_t row, const std::uint8_t* b, float* out, std::size_t stride) {
-                                          multiply(a + row * a_stride, a_stride, b, w.k, out, stride);
+                                          multiply(a + row * a_stride, a_stride, b, w.k, w.levels, out, stride);
                                       });
 }
 

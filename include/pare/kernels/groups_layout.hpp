@@ -13,9 +13,9 @@ PARE_NAMESPACE_BEGIN
 namespace kernels {
 
 /// The packed form of weights in groups, one stream of memory: panels as for gemm_int8, in a panel the groups along k, an
-/// unfinished one first, in a group the codes, then the scales of all columns, then their offsets. Codes lie in 32-bit words, one
-/// per column, where they are cheap to get at for the instruction set's dot product: step t takes bits of every byte, or of every
-/// 16-bit half, from Bits * t on.
+/// unfinished one first, in a group the codes, then the scales of all columns, then their offsets, where the format has any. Codes
+/// lie in 32-bit words, one per column, where they are cheap to get at for the instruction set's dot product: step t takes bits of
+/// every byte, or of every 16-bit half, from Bits * t on.
 template <class Isa, class Format>
 struct packed_groups_layout {
     using V = simd::ops<Isa>;
@@ -41,7 +41,9 @@ struct packed_groups_layout {
     }
 
     static constexpr std::size_t code_bytes(std::size_t width) noexcept { return words * width * 4; }
-    static constexpr std::size_t scale_bytes(std::size_t width) noexcept { return round_up(width * sizeof(scale), 4); }
+    static constexpr std::size_t scale_bytes(std::size_t width) noexcept {
+        return Format::has_scale ? round_up(width * sizeof(scale), 4) : 0;
+    }
     static constexpr std::size_t group_bytes(std::size_t width) noexcept {
         return code_bytes(width) + scale_bytes(width) * (has_offset ? 2 : 1);
     }
@@ -57,10 +59,11 @@ struct packed_groups_layout {
         return k % Format::size == 0 ? g : g == k / Format::size ? 0 : g + 1;
     }
 
-    /// code(row, column), scale_of(row, group) and offset_of(row, group) give the weights [n, k].
+    /// code(row, column), scale_of(row, group) and offset_of(row, group) give the weights [n, k]; an unfinished group is filled up
+    /// with the code `padding`, by which zeros are multiplied.
     template <class Code, class ScaleOf, class OffsetOf>
     static void pack(std::size_t n, std::size_t k, const Code& code, const ScaleOf& scale_of, const OffsetOf& offset_of,
-                     std::uint8_t* data) noexcept {
+                     std::uint8_t* data, std::uint32_t padding = 0) noexcept {
         std::memset(data, 0, bytes(n, k));
         for (std::size_t p = 0; p < panel::count(n); ++p) {
             const std::size_t width = panel::vectors(n, p) * V::lanes;
@@ -72,12 +75,14 @@ struct packed_groups_layout {
                         std::uint32_t word = 0;
                         for (std::size_t i = 0; i < per_word; ++i) {
                             const std::size_t column = g * Format::size + w * per_word + i;
-                            word |= (column < k ? static_cast<std::uint32_t>(code(row, column)) : 0u) << bit(i);
+                            word |= (column < k ? static_cast<std::uint32_t>(code(row, column)) : padding) << bit(i);
                         }
                         std::memcpy(out + (w * width + c) * 4, &word, 4);
                     }
-                    const scale s = scale_of(row, g);
-                    std::memcpy(out + code_bytes(width) + c * sizeof s, &s, sizeof s);
+                    if constexpr (Format::has_scale) {
+                        const scale s = scale_of(row, g);
+                        std::memcpy(out + code_bytes(width) + c * sizeof s, &s, sizeof s);
+                    }
                     if constexpr (has_offset) {
                         const scale o = offset_of(row, g);
                         std::memcpy(out + code_bytes(width) + scale_bytes(width) + c * sizeof o, &o, sizeof o);
@@ -115,6 +120,7 @@ struct packed_groups {
     const std::uint8_t* data;
     std::size_t n;
     std::size_t k;
+    const float* levels = nf4_levels;  // 16, for formats that have levels
 };
 
 /// The rows of one tile in pieces of one group: the piece that is unfinished is copied and filled up with zeros. Pieces are counted

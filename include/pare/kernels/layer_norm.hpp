@@ -60,22 +60,23 @@ struct layer_norm_rows {
     template <class Isa>
     PARE_FLATTEN void backward_row(const float* x, const float* dy, float* dx, float* dweight, float* dbias) const noexcept {
         using V = simd::ops<Isa>;
+        using R = simd::rounded<Isa>;
         const moments m = moments_of<Isa>(x);
         const auto mean = V::set(m.mean), inverse = V::set(m.inverse_deviation);
         const auto normalized = [&](auto v) { return (v - mean) * inverse; };
-        transform<Isa>(
-            n, dweight, [&](auto sum, auto v, auto d) { return sum + d * normalized(v); }, dweight, x, dy);
+        transform<Isa>(n, dweight, [&](auto sum, auto v, auto d) { return sum + R::multiply(d, normalized(v)); }, dweight, x, dy);
         transform<Isa>(
             n, dbias, [](auto sum, auto d) { return sum + d; }, dbias, dy);
         if (dx != nullptr) {
             const float scale = 1.0f / static_cast<float>(n);
-            const auto first = V::set(scale * sum_of<Isa>(
-                                                  n, [](auto d, auto w) { return d * w; }, dy, weight));
+            const auto mean_of = [&](float sum) { return V::set(opaque(scale * sum)); };
+            const auto first = mean_of(sum_of<Isa>(n, [](auto d, auto w) { return d * w; }, dy, weight));
             const auto second =
-                V::set(scale * sum_of<Isa>(
-                                   n, [&](auto v, auto d, auto w) { return d * w * normalized(v); }, x, dy, weight));
+                mean_of(sum_of<Isa>(n, [&](auto v, auto d, auto w) { return d * w * normalized(v); }, x, dy, weight));
             transform<Isa>(
-                n, dx, [&](auto v, auto d, auto w) { return (d * w - first - normalized(v) * second) * inverse; }, x, dy, weight);
+                n, dx,
+                [&](auto v, auto d, auto w) { return (R::multiply(d, w) - first - R::multiply(normalized(v), second)) * inverse; },
+                x, dy, weight);
         }
     }
 

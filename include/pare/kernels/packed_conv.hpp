@@ -10,6 +10,37 @@
 
 PARE_NAMESPACE_BEGIN
 
+namespace kernels {
+
+/// Whether every output pixel sees one pixel, that at its place: an image is the left operand of a product as it lies in memory.
+constexpr bool is_pointwise(const convolution& s) noexcept {
+    return s.kernel_height * s.kernel_width * s.stride_height * s.stride_width * s.groups == 1 &&
+           s.padding_height + s.padding_width == 0;
+}
+
+}  // namespace kernels
+
+namespace detail {
+
+/// What a convolution says about activations that it quantizes as it gets them.
+struct quantizes_images {
+    static constexpr const char* activations_note = ", activations quantized per image";
+};
+struct quantizes_rows {};
+
+/// What another form of the same weights says.
+template <class Form>
+struct note_of {};
+template <class Form>
+requires requires {
+    Form::activations_note;
+}
+struct note_of<Form> {
+    static constexpr const char* activations_note = Form::activations_note;
+};
+
+}  // namespace detail
+
 /// Weights of convolutions as the kernels of one instruction set read them: like packed<Weights, Isa>, but for
 ///
 ///     explicit packed_convolution(weights, convolution)           the image's height and width do not matter here
@@ -17,22 +48,32 @@ PARE_NAMESPACE_BEGIN
 ///     void convolve(Activations, executor, arena, convolution, image, output, stages...)
 ///
 /// The general one writes down what pixels see, some of them at a time, and multiplies these rows: any storage that multiplies rows
-/// convolves. Activations are quantized per row, which is per output pixel. In several groups, each multiplies by all weights and
-/// keeps its own outputs, which is as much slower as there are groups.
+/// convolves, at the cost of a copy of kernel_size numbers per output pixel; a pointwise convolution is a product of its pixels and
+/// copies nothing. Weights that multiply bytes take an image that was quantized by its own range, as those in full do; for others,
+/// activations are quantized per row, which is per output pixel. In several groups, each multiplies by all weights and keeps its
+/// own outputs, which is as much slower as there are groups.
 template <class Weights, class Isa>
-class packed_convolution {
+class packed_convolution : public std::conditional_t<multiplies<packed<Weights, Isa>, static_range>, detail::quantizes_images,
+                                                     detail::quantizes_rows> {
     using matrix = packed<Weights, Isa>;
+
+    /// Whether an image becomes bytes before its patches are copied.
+    template <class Activations>
+    static constexpr bool quantizes_image = dynamic_activations<Activations>&& multiplies<matrix, static_range>;
+    template <class Activations>
+    using row_activations = std::conditional_t<quantizes_image<Activations>, static_range, Activations>;
 
 public:
     static constexpr const char* kernel_name = matrix::kernel_name;
 
-    packed_convolution(const Weights& w, const kernels::convolution& s) : matrix_(w), groups_(s.groups) {}
+    packed_convolution(const Weights& w, const kernels::convolution& s)
+        : matrix_(w), groups_(s.groups), pointwise_(kernels::is_pointwise(s)) {}
 
     std::size_t rows() const noexcept { return matrix_.rows(); }
     std::size_t columns() const noexcept { return matrix_.columns(); }
     std::size_t bytes() const noexcept { return matrix_.bytes(); }
     std::string describe() const {
-        return matrix_.describe() + " on copied patches" +
+        return matrix_.describe() + (pointwise_ ? " on pixels" : " on copied patches") +
                (groups_ == 1 ? std::string() : sentence(", all outputs for each of ", groups_, " groups"));
     }
 
@@ -40,43 +81,65 @@ public:
     const std::int32_t* column_sums() const noexcept requires multiplies<matrix, static_range> { return matrix_.column_sums(); }
 
     template <class Activations>
-    static constexpr std::size_t scratch_bytes(Activations a,
+    static constexpr std::size_t scratch_bytes(Activations,
                                                const kernels::convolution& s) noexcept requires multiplies<matrix, Activations> {
-        using element = std::conditional_t<std::is_same_v<Activations, static_range>, std::uint8_t, float>;
-        return scratch_bytes_of<element>(kernels::patch_rows(s) * s.kernel_size()) +
-               (s.groups == 1 ? 0 : scratch_bytes_of<float>(kernels::patch_rows(s) * s.outputs)) +
-               matrix::scratch_bytes(a, kernels::patch_rows(s), s.outputs, s.kernel_size());
+        using taken = row_activations<Activations>;
+        using element = std::conditional_t<std::is_same_v<taken, static_range>, std::uint8_t, float>;
+        const std::size_t rows = rows_together(s);
+        return (quantizes_image<Activations> ? scratch_bytes_of<std::uint8_t>(s.height * s.width * s.channels) : 0) +
+               (kernels::is_pointwise(s) ? 0 : scratch_bytes_of<element>(rows * s.kernel_size())) +
+               (s.groups == 1 ? 0 : scratch_bytes_of<float>(rows * s.outputs)) +
+               matrix::scratch_bytes(taken{}, rows, s.outputs, s.kernel_size());
     }
 
     template <class Activations, class Executor, class X, class Y, class... Stages>
-    void convolve(Activations a, Executor& executor, arena scratch, const kernels::convolution& s, const X* x, Y* y,
+    void convolve(const Activations& a, Executor& executor, arena scratch, const kernels::convolution& s, const X* x, Y* y,
                   Stages... stages) const noexcept {
-        const std::size_t most = kernels::patch_rows(s);
-        X* const patches = scratch.take<X>(most * s.kernel_size());
-        Y* const all = s.groups == 1 ? nullptr : scratch.take<Y>(most * s.outputs);
-        const std::size_t columns = s.outputs / s.groups;
-        X outside{0};
-        if constexpr (std::is_same_v<X, std::uint8_t>) {
-            outside = static_cast<X>(a.input.zero_point);
-        }
-        context<Isa, Executor> ctx{executor, scratch};
-        for (std::size_t first = 0; first < s.output_pixels(); first += most) {
-            const std::size_t pixels = (std::min)(most, s.output_pixels() - first);
-            Y* const out = y + first * s.outputs;
-            for (std::size_t g = 0; g < s.groups; ++g) {
-                kernels::copy_patches<Isa>(s, x, g, first, pixels, patches, outside);
-                matrix_.multiply(a, ctx, matrix_view<const X>(patches, pixels, s.kernel_size()),
-                                 matrix_view<Y>(s.groups == 1 ? out : all, pixels, s.outputs), stages...);
-                for (std::size_t p = 0; s.groups != 1 && p < pixels; ++p) {
-                    std::copy_n(all + p * s.outputs + g * columns, columns, out + p * s.outputs + g * columns);
+        if constexpr (quantizes_image<Activations>) {
+            kernels::convolution without_border = s;
+            without_border.padding_height = without_border.padding_width = 0;
+            auto* const image = scratch.take<std::uint8_t>(s.height * s.width * s.channels);
+            const quantization q = kernels::quantize_image<Isa, typename Activations::rules>(without_border, x, image);
+            const std::int32_t zero_point = q.zero_point;
+            const kernels::dequantize real{&q.scale, &zero_point, matrix_.scales(), matrix_.column_sums(), 0};
+            convolve(static_range{q}, executor, scratch, s, static_cast<const std::uint8_t*>(image), y, real, stages...);
+        } else {
+            const std::size_t most = rows_together(s);
+            X* const patches = kernels::is_pointwise(s) ? nullptr : scratch.take<X>(most * s.kernel_size());
+            Y* const all = s.groups == 1 ? nullptr : scratch.take<Y>(most * s.outputs);
+            const std::size_t columns = s.outputs / s.groups;
+            X outside{0};
+            if constexpr (std::is_same_v<X, std::uint8_t>) {
+                outside = static_cast<X>(a.input.zero_point);
+            }
+            context<Isa, Executor> ctx{executor, scratch};
+            for (std::size_t first = 0; first < s.output_pixels(); first += most) {
+                const std::size_t pixels = (std::min)(most, s.output_pixels() - first);
+                Y* const out = y + first * s.outputs;
+                for (std::size_t g = 0; g < s.groups; ++g) {
+                    if (patches != nullptr) {
+                        kernels::copy_patches<Isa>(s, x, g, first, pixels, patches, outside);
+                    }
+                    const X* const seen = patches != nullptr ? patches : x + first * s.channels;
+                    matrix_.multiply(a, ctx, matrix_view<const X>(seen, pixels, s.kernel_size()),
+                                     matrix_view<Y>(s.groups == 1 ? out : all, pixels, s.outputs), stages...);
+                    for (std::size_t p = 0; s.groups != 1 && p < pixels; ++p) {
+                        std::copy_n(all + p * s.outputs + g * columns, columns, out + p * s.outputs + g * columns);
+                    }
                 }
             }
         }
     }
 
 private:
+    /// Output pixels that are one product.
+    static constexpr std::size_t rows_together(const kernels::convolution& s) noexcept {
+        return kernels::is_pointwise(s) ? s.output_pixels() : kernels::patch_rows(s);
+    }
+
     matrix matrix_;
     std::size_t groups_;
+    bool pointwise_;
 };
 
 namespace kernels {

@@ -47,12 +47,12 @@ struct pack_operation {
 
 private:
     template <class T>
-    static void fill(aligned_array<T>& array, const void* bytes, [[maybe_unused]] std::size_t count) noexcept {
+    static void fill(aligned_array<T>& array, const void* bytes, std::size_t count) noexcept {
         PARE_ASSERT(array.size() * sizeof(T) == count,
                     "a layout made again from which elements it stores has %zu bytes, expected %zu", array.size() * sizeof(T),
                     count);
-        if (!array.empty()) {
-            std::memcpy(static_cast<void*>(array.data()), bytes, array.size() * sizeof(T));
+        if (const std::size_t size = (std::min)(count, array.size() * sizeof(T)); size != 0) {
+            std::memcpy(static_cast<void*>(array.data()), bytes, size);
         }
     }
 };
@@ -121,7 +121,7 @@ public:
     weights_in_table(const Weights& w, const kernels::convolution& shape, isa::dispatch chosen)
         : chosen_(chosen), rows_(w.rows()), columns_(w.columns()), stored_(w.structure.stored()), text_(w.describe()) {
         aligned_array<unsigned char> kept;
-        if (stored_ != rows_ * columns_) {
+        if constexpr (!std::is_same_v<typename Weights::layout, full>) {  // stored() counts what blocks are padded by, too
             kept = aligned_array<unsigned char>((rows_ * columns_ + 7) / 8);
             w.structure.for_each([&](std::size_t row, std::size_t column, std::size_t) {
                 const std::size_t i = row * columns_ + column;
@@ -256,20 +256,6 @@ public:
         }
     }
 };
-
-namespace detail {
-
-template <class Sizes>
-struct note_of {};
-template <class Sizes>
-requires requires {
-    Sizes::activations_note;
-}
-struct note_of<Sizes> {
-    static constexpr const char* activations_note = Sizes::activations_note;
-};
-
-}  // namespace detail
 
 template <class Weights>
 class packed_convolution<dispatched<Weights>, isa::dispatch> : public detail::weights_in_table<detail::convolution_form, Weights>,

@@ -77,13 +77,36 @@ private:
 
 }  // namespace detail
 
+namespace detail {
+
+/// The activations of a candidate in a layer with activations `a`.
+template <class Candidate, class Activations>
+constexpr auto activations_of(const Activations& a) noexcept {
+    if constexpr (std::is_same_v<typename Candidate::activations, as_given>) {
+        return a;
+    } else {
+        static_assert(std::is_same_v<Activations, as_chosen>, "pare: candidates with activations of their own need as_chosen ones");
+        return typename Candidate::activations{};
+    }
+}
+
+/// Whether each of some forms has scales and multiplies bytes, which are the same for all of them then.
+template <class... Packed>
+concept all_multiply_bytes = (multiplies<Packed, static_range> && ...);
+
+}  // namespace detail
+
 /// Weights of which each layer has the candidate that was chosen for it. Scratch memory is the most that any of them takes.
 template <class... Candidates, class Isa>
 class packed<mixed_weights<Candidates...>, Isa>
     : public detail::one_of<typename detail::packed_candidate<typename Candidates::weights, Isa>::matrix...> {
     using mixed = mixed_weights<Candidates...>;
     template <std::size_t I>
-    using activations = typename mixed::template candidate_at<I>::activations;
+    using candidate_at = typename mixed::template candidate_at<I>;
+    template <class Candidate>
+    using form = typename detail::packed_candidate<typename Candidate::weights, Isa>::matrix;
+    template <class Candidate, class Activations>
+    using taken = decltype(detail::activations_of<Candidate>(std::declval<Activations>()));
 
 public:
     template <class... Arguments>
@@ -91,28 +114,65 @@ public:
 
     std::string describe() const {
         std::string text;
-        this->visit([&](auto index, const auto& w) { text = w.describe() + activations<index>::note; });
+        this->visit([&](auto index, const auto& w) { text = w.describe() + candidate_at<index>::activations::note; });
         return text;
     }
 
-    static constexpr std::size_t scratch_bytes(as_chosen, std::size_t batch, std::size_t rows, std::size_t columns) noexcept {
-        return (std::max)({detail::packed_candidate<typename Candidates::weights, Isa>::matrix::scratch_bytes(
-            typename Candidates::activations{}, batch, rows, columns)...});
+    const float* scales() const noexcept requires detail::all_multiply_bytes<form<Candidates>...> {
+        const float* found = nullptr;
+        this->visit([&](auto, const auto& w) { found = w.scales(); });
+        return found;
+    }
+    const std::int32_t* column_sums() const noexcept requires detail::all_multiply_bytes<form<Candidates>...> {
+        const std::int32_t* found = nullptr;
+        this->visit([&](auto, const auto& w) { found = w.column_sums(); });
+        return found;
     }
 
-    template <class Context, class... Stages>
-    void multiply(as_chosen, Context& ctx, const matrix_view<const float>& x, const matrix_view<float>& y,
+    template <class Activations>
+    requires(multiplies<form<Candidates>, taken<Candidates, Activations>>&&...)
+        static constexpr std::size_t
+        scratch_bytes(const Activations& a, std::size_t batch, std::size_t rows, std::size_t columns) noexcept {
+        return (std::max)({form<Candidates>::scratch_bytes(detail::activations_of<Candidates>(a), batch, rows, columns)...});
+    }
+
+    template <class Activations, class Context, class X, class Y, class... Stages>
+    void multiply(const Activations& a, Context& ctx, const matrix_view<const X>& x, const matrix_view<Y>& y,
                   Stages... stages) const noexcept {
-        this->visit([&](auto index, const auto& w) { w.multiply(activations<index>{}, ctx, x, y, stages...); });
+        this->visit(
+            [&](auto index, const auto& w) { w.multiply(detail::activations_of<candidate_at<index>>(a), ctx, x, y, stages...); });
+    }
+    /// What has code of its own for constant shapes keeps it.
+    template <std::size_t Rows, std::size_t Columns, class Activations, class Context, class X, class Y, class... Stages>
+    void multiply_row(const Activations& a, Context& ctx, const X* x, Y* y, Stages... stages) const noexcept {
+        this->visit([&](auto index, const auto& w) {
+            row_of<Rows, Columns>(w, detail::activations_of<candidate_at<index>>(a), ctx, x, y, stages...);
+        });
+    }
+
+private:
+    template <std::size_t Rows, std::size_t Columns, class Packed, class Activations, class Context, class X, class Y, class... Stages>
+    static PARE_INLINE void row_of(const Packed& w, const Activations& a, Context& ctx, const X* x, Y* y, Stages... stages) noexcept {
+        if constexpr (requires { w.template multiply_row<Rows, Columns>(a, ctx, x, y, stages...); }) {
+            w.template multiply_row<Rows, Columns>(a, ctx, x, y, stages...);
+        } else {
+            w.multiply(a, ctx, matrix_view<const X>(x, 1, Columns), matrix_view<Y>(y, 1, Rows), stages...);
+        }
     }
 };
 
 template <class... Candidates, class Isa>
 class packed_convolution<mixed_weights<Candidates...>, Isa>
-    : public detail::one_of<typename detail::packed_candidate<typename Candidates::weights, Isa>::convolution...> {
+    : public detail::one_of<typename detail::packed_candidate<typename Candidates::weights, Isa>::convolution...>,
+      public std::conditional_t<detail::mixes_layouts<mixed_weights<Candidates...>>,
+                                detail::note_of<typename detail::packed_candidate<
+                                    typename mixed_weights<Candidates...>::template candidate_at<0>::weights, Isa>::convolution>,
+                                detail::quantizes_rows> {
     using mixed = mixed_weights<Candidates...>;
     template <std::size_t I>
-    using activations = typename mixed::template candidate_at<I>::activations;
+    using candidate_at = typename mixed::template candidate_at<I>;
+    template <class Candidate>
+    using form = typename detail::packed_candidate<typename Candidate::weights, Isa>::convolution;
 
 public:
     template <class... Arguments>
@@ -122,24 +182,40 @@ public:
     std::string describe() const {
         std::string text;
         this->visit([&](auto index, const auto& w) {
-            if constexpr (requires { w.activations_note; }) {
+            if constexpr (detail::mixes_layouts<mixed>) {
+                text = w.describe();
+            } else if constexpr (requires { w.activations_note; }) {
                 text = w.describe() + w.activations_note;
             } else {
-                text = w.describe() + activations<index>::note;
+                text = w.describe() + candidate_at<index>::activations::note;
             }
         });
         return text;
     }
 
-    static constexpr std::size_t scratch_bytes(as_chosen, const kernels::convolution& s) noexcept {
-        return (std::max)({detail::packed_candidate<typename Candidates::weights, Isa>::convolution::scratch_bytes(
-            typename Candidates::activations{}, s)...});
+    const float* scales() const noexcept requires detail::mixes_layouts<mixed> {
+        const float* found = nullptr;
+        this->visit([&](auto, const auto& w) { found = w.scales(); });
+        return found;
+    }
+    const std::int32_t* column_sums() const noexcept requires detail::mixes_layouts<mixed> {
+        const std::int32_t* found = nullptr;
+        this->visit([&](auto, const auto& w) { found = w.column_sums(); });
+        return found;
     }
 
-    template <class Executor, class... Stages>
-    void convolve(as_chosen, Executor& executor, arena scratch, const kernels::convolution& s, const float* x, float* y,
+    template <class Activations>
+    static constexpr std::size_t scratch_bytes(const Activations& a, const kernels::convolution& s) noexcept
+        requires(requires { form<Candidates>::scratch_bytes(detail::activations_of<Candidates>(a), s); } && ...) {
+        return (std::max)({form<Candidates>::scratch_bytes(detail::activations_of<Candidates>(a), s)...});
+    }
+
+    template <class Activations, class Executor, class X, class Y, class... Stages>
+    void convolve(const Activations& a, Executor& executor, arena scratch, const kernels::convolution& s, const X* x, Y* y,
                   Stages... stages) const noexcept {
-        this->visit([&](auto index, const auto& w) { w.convolve(activations<index>{}, executor, scratch, s, x, y, stages...); });
+        this->visit([&](auto index, const auto& w) {
+            w.convolve(detail::activations_of<candidate_at<index>>(a), executor, scratch, s, x, y, stages...);
+        });
     }
 };
 

@@ -196,7 +196,7 @@ PARE_FLATTEN PARE_NOINLINE void average_pool_gradient(const convolution& s, cons
     using V = simd::ops<Isa>;
     std::fill_n(dx, s.height * s.width * s.channels, 0.0f);
     detail::for_each_pooled<Isa>(s, [&](std::size_t oy, std::size_t ox, std::size_t c, std::size_t count, std::size_t out) {
-        const auto share = load_first<Isa>(dy + out, count) * V::set(shares(oy, ox));
+        const auto share = V::opaque(load_first<Isa>(dy + out, count) * V::set(shares(oy, ox)));
         detail::for_each_pixel(s, oy, ox, [&](std::size_t at) {
             detail::store_count<Isa>(dx + at + c, load_first<Isa>(dx + at + c, count) + share, count);
         });

@@ -86,6 +86,7 @@ struct lstm_cell {
     PARE_FLATTEN static void backward(std::size_t n, const float* gate, const float* extra, const float*, const float* s,
                                       const float* dy, float* ds, float* dgx, float*, float*) noexcept {
         using V = simd::ops<Isa>;
+        using R = simd::rounded<Isa>;
         const auto one = V::set(1.0f);
         for_each_vector<Isa>(n, [&](std::size_t at, std::size_t count) {
             const auto i = load_first<Isa>(gate + at, count);
@@ -95,10 +96,10 @@ struct lstm_cell {
             const auto before = s != nullptr ? load_first<Isa>(s + at, count) : V::set(0.0f);
             const auto t = simd::tanh<Isa>(load_first<Isa>(extra + at, count));
             const auto d = load_first<Isa>(dy + at, count);
-            const auto dcell = load_first<Isa>(ds + at, count) + d * o * (one - t * t);
+            const auto dcell = load_first<Isa>(ds + at, count) + R::multiply(d * o, one - R::multiply(t, t));
             store_first<Isa>(dgx + at, dcell * g * i * (one - i), count);
             store_first<Isa>(dgx + n + at, dcell * before * f * (one - f), count);
-            store_first<Isa>(dgx + 2 * n + at, dcell * i * (one - g * g), count);
+            store_first<Isa>(dgx + 2 * n + at, dcell * i * (one - R::multiply(g, g)), count);
             store_first<Isa>(dgx + 3 * n + at, d * t * o * (one - o), count);
             store_first<Isa>(ds + at, dcell * f, count);
         });
@@ -141,6 +142,7 @@ struct gru_cell {
     PARE_FLATTEN static void backward(std::size_t n, const float* gate, const float* extra, const float* h, const float*,
                                       const float* dy, float*, float* dgx, float* dgh, float* dh) noexcept {
         using V = simd::ops<Isa>;
+        using R = simd::rounded<Isa>;
         const auto one = V::set(1.0f);
         for_each_vector<Isa>(n, [&](std::size_t at, std::size_t count) {
             const auto r = load_first<Isa>(gate + at, count);
@@ -148,7 +150,7 @@ struct gru_cell {
             const auto m = load_first<Isa>(gate + 2 * n + at, count);
             const auto before = h != nullptr ? load_first<Isa>(h + at, count) : V::set(0.0f);
             const auto d = load_first<Isa>(dy + at, count);
-            const auto dm = d * (one - z) * (one - m * m);
+            const auto dm = d * (one - z) * (one - R::multiply(m, m));
             const auto dr = dm * load_first<Isa>(extra + at, count) * r * (one - r);
             const auto dz = d * (before - m) * z * (one - z);
             store_first<Isa>(dgx + at, dr, count);

@@ -26,13 +26,13 @@ PARE_INLINE float sum_of(std::size_t n, const F& f, const In*... in) noexcept {
     std::size_t i = 0;
     for (; i + partial_sums <= n; i += partial_sums) {
         PARE_UNROLL for (std::size_t v = 0; v < vectors; ++v) {
-            sums[v] = V::opaque(sums[v] + f(V::load(in + i + v * V::lanes)...));
+            sums[v] = V::opaque(sums[v] + V::opaque(f(V::load(in + i + v * V::lanes)...)));
         }
     }
     for (std::size_t v = 0; i < n; ++v, i += V::lanes) {
         const std::size_t count = n - i < V::lanes ? n - i : V::lanes;
         alignas(64) float lane[V::lanes];
-        V::store(lane, f(V::load_partial(in + i, count)...));
+        V::store(lane, V::opaque(f(V::load_partial(in + i, count)...)));
         sums[v] = V::opaque(sums[v] + V::load_partial(lane, count));
     }
     alignas(64) float partial[partial_sums];

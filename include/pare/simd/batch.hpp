@@ -103,6 +103,24 @@ struct xsimd_ops {
         }
     }
 
+    /// Each of four numbers in all lanes of a vector.
+    template <class Number, class Vector>
+    PARE_INLINE static void broadcast_four(const Number* p, Vector (&out)[4]) noexcept {
+        for (std::size_t i = 0; i < 4; ++i) {
+            out[i] = set(static_cast<typename Vector::value_type>(p[i]));
+        }
+    }
+
+    /// x[index[c]] in lane c.
+    template <class T, class Index>
+    PARE_INLINE static auto gather(const T* x, const Index* index) noexcept {
+        alignas(64) T copy[lanes];
+        for (std::size_t c = 0; c < lanes; ++c) {
+            copy[c] = x[index[c]];
+        }
+        return xsimd::batch<T, Arch>::load_aligned(copy);
+    }
+
     /// a * b + c, rounded once where the instruction set has the instruction, else twice.
     PARE_INLINE static f32 fma(f32 a, f32 b, f32 c) noexcept { return xsimd::fma(a, b, c); }
     PARE_INLINE static i32 fma(i32 a, i32 b, i32 c) noexcept { return a * b + c; }

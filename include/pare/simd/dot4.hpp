@@ -1,6 +1,8 @@
 #ifndef PARE_SIMD_DOT4_HPP
 #define PARE_SIMD_DOT4_HPP
 
+#include <cstddef>
+#include <cstdint>
 #include <type_traits>
 
 #include <pare/simd/isa.hpp>
@@ -82,6 +84,20 @@ template <class Isa, class A>
 PARE_INLINE void interleave(const A* const (&rows)[ops<Isa>::dot_depth], typename ops<Isa>::activation* out) noexcept {
     ops<Isa>::interleave(rows, out);
 }
+
+/// Whether there is ops<Isa>::look_up_operand(a, index): the operand whose lane j is the four bytes at a + 4 * index[j], index[j]
+/// < 32.
+template <class Isa>
+inline constexpr bool looks_up_operands = requires(const std::uint8_t* a) {
+    ops<Isa>::look_up_operand(a, a);
+};
+
+/// out[g * out_stride + 4 * i + c] = x[i * x_stride + 4 * g + c] for c < 4, four groups g and as many rows i as there are lanes,
+/// where an instruction set has it: fours of bytes of a lane each, which a step takes at once.
+template <class Isa>
+inline constexpr bool transposes_fours = requires(const std::uint8_t* x, std::uint8_t* out) {
+    ops<Isa>::transpose_fours(x, std::size_t{}, out, std::size_t{});
+};
 
 /// Whether a byte from 128 to 255 in as_weights is that number, not a negative one.
 template <class Isa>

@@ -40,7 +40,7 @@ struct torch_with : pare {
         const auto r = detail::range_around_zero(min, max);
         auto low = static_cast<double>(r.min), high = static_cast<double>(r.max);
         constexpr double first = smallest<Q>, last = largest<Q>, least = static_cast<double>(6.1e-5f);
-        double scale = opaque(opaque(high - low) / (last - first));
+        double scale = quotient(opaque(high - low), last - first);
         if (scale < 1e-38) {
             scale = 0.1;
         } else if (scale < least) {
@@ -51,7 +51,7 @@ struct torch_with : pare {
             scale = least;
         }
         const auto size = [](double x) { return x < 0.0 ? -x : x; };
-        const double below = opaque(opaque(low) / opaque(scale)), above = opaque(opaque(high) / opaque(scale));
+        const double below = quotient(low, scale), above = quotient(high, scale);
         const double zero_point = size(first) - size(below) < size(last) - size(above) ? first - below : last - above;
         return {static_cast<float>(scale),
                 detail::nearest_integer<detail::ties::to_even>(static_cast<float>(zero_point), 0, smallest<Q>, largest<Q>)};
@@ -130,7 +130,7 @@ struct tflite_with {
     }
     static multiplier multiplier_of(float input_scale, float weight_scale, float output_scale) noexcept {
         const double product = opaque(static_cast<double>(input_scale) * static_cast<double>(weight_scale));
-        return nearest_fixed_multiplier(opaque(product / opaque(static_cast<double>(output_scale))));
+        return nearest_fixed_multiplier(quotient(product, static_cast<double>(output_scale)));
     }
     static std::int32_t requantize(std::int32_t sum, multiplier m, std::int32_t zero_point, std::int32_t smallest,
                                    std::int32_t largest) noexcept {

@@ -12,13 +12,24 @@
 
 PARE_NAMESPACE_BEGIN
 
+/// The activations of a candidate that takes them as its layer does: where candidates differ in their layouts alone.
+struct as_given {
+    static constexpr const char* note = "";
+};
+
 /// One way to store the weights of a layer, and the activations that they multiply.
-template <class Element, class Activations>
+template <class Element, class Activations, class Layout = full>
 struct candidate {
-    static_assert(std::is_empty_v<Activations>, "pare: a candidate's activations must be as_float or dynamic_range");
+    static_assert(std::is_empty_v<Activations>, "pare: a candidate's activations must be as_float, dynamic_range or as_given");
     using element = Element;
     using activations = Activations;
-    using weights = weight_matrix<Element, full>;
+    using layout = Layout;
+    using weights = weight_matrix<Element, Layout>;
+
+    /// Weights of this shape, of which a sparse layout stores none.
+    static weights of_shape(std::size_t rows, std::size_t columns) {
+        return weights(typename Layout::structure(rows, columns, [](std::size_t, std::size_t) { return false; }));
+    }
 };
 
 /// The activations of mixed_weights: those of the candidate that a layer has.
@@ -46,7 +57,8 @@ void visit_held(const std::variant<Held...>& held, const F& f) {
 }  // namespace detail
 
 /// A matrix of weights that is stored in one of several ways, chosen at run time: layers of one type, and networks of one type, in
-/// which each layer has as many bits as it needs. Which one a layer has is asked once per product. quantize_to() chooses.
+/// which each layer has as many bits as it needs, or the layout that suits its zeros. Which one a layer has is asked once per
+/// product. quantize_to() chooses elements, sparsify() layouts.
 template <class... Candidates>
 class mixed_weights {
 public:
@@ -56,7 +68,8 @@ public:
     using held_type = std::variant<typename Candidates::weights...>;
 
     mixed_weights() = default;
-    mixed_weights(std::size_t rows, std::size_t columns) : held_(std::in_place_index<0>, rows, columns) {}
+    mixed_weights(std::size_t rows, std::size_t columns)
+        : held_(std::in_place_index<0>, candidate_at<0>::of_shape(rows, columns)) {}
     template <std::size_t I>
     mixed_weights(std::in_place_index_t<I> index, typename candidate_at<I>::weights w) : held_(index, std::move(w)) {}
 
@@ -105,12 +118,25 @@ private:
 
 namespace detail {
 
+/// Whether candidates differ in their layouts alone.
 template <class Weights>
-inline constexpr bool is_mixed = false;
-template <class... Candidates>
-inline constexpr bool is_mixed<mixed_weights<Candidates...>> = true;
+inline constexpr bool mixes_layouts = false;
+template <class Element, class... Layouts>
+inline constexpr bool mixes_layouts<mixed_weights<candidate<Element, as_given, Layouts>...>> = true;
 
 }  // namespace detail
+
+/// One element in one of several layouts.
+template <class Element, class... Layouts>
+using layout_choice = mixed_weights<candidate<Element, as_given, Layouts>...>;
+
+/// The weights f(weight_matrix) of another element, in the layout that w has.
+template <class To, class Element, class... Layouts, class F>
+layout_choice<To, Layouts...> map_layouts(const layout_choice<Element, Layouts...>& w, const F& f) {
+    layout_choice<To, Layouts...> mapped;
+    w.visit([&](auto index, const auto& held) { mapped = {std::in_place_index<index>, f(held)}; });
+    return mapped;
+}
 
 PARE_NAMESPACE_END
 

@@ -48,7 +48,7 @@ struct qint32 {
 enum class qscheme {
     symmetric,  // (code - 2^(bits - 1)) * scale: on both sides of zero, which is a code
     affine,     // (code - zero_point) * scale: anywhere, and zero is a code
-    minimum     // code * scale + minimum: anywhere
+    minimum     // code * scale + minimum: anywhere, and zero need not be a code
 };
 
 /// An integer of 2, 3, 4 or 8 bits, for weights, with one scale for each Group inputs of an output, as float or float16. Symmetric

@@ -21,7 +21,7 @@ struct quantization {
 
 /// a / b, rounded once whatever the compiler's flags allow.
 PARE_INLINE float exact_divide(float a, float b) noexcept {
-    return opaque(opaque(a) / opaque(b));
+    return quotient(a, b);
 }
 
 /// a * b, rounded before anything is added to it.

@@ -1,6 +1,7 @@
 #ifndef PARE_TYPES_SPARSE_MASK_HPP
 #define PARE_TYPES_SPARSE_MASK_HPP
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -44,19 +45,38 @@ public:
     /// The fraction of weights that are not kept.
     float sparsity() const noexcept { return size() == 0 ? 0.0f : 1.0f - static_cast<float>(kept()) / static_cast<float>(size()); }
 
-    /// Sets the numbers that are not kept to zero. `values` has size() elements.
+    /// Sets the numbers that are not kept to zero. `values` has size() elements. No branches on single bits: compilers make vectors
+    /// of it.
     template <class T>
     void apply(T* values) const noexcept {
         for (std::size_t first = 0; first < size(); first += 64) {
             const std::uint64_t word = words_[first / 64];
-            const std::size_t count = size() - first < 64 ? size() - first : 64;
-            for (std::size_t i = 0; word != ~std::uint64_t{0} && i < count; ++i) {
-                values[first + i] = (word >> i & 1u) != 0 ? values[first + i] : T{};
+            if (word == ~std::uint64_t{0}) {
+                continue;
+            }
+            if (size() - first >= 64) {
+                keep_32(static_cast<std::uint32_t>(word & 0xffffffffu), values + first);
+                keep_32(static_cast<std::uint32_t>(word >> 32), values + first + 32);
+            } else {
+                for (std::size_t i = first; i < size(); ++i) {
+                    values[i] = keeps(i) ? values[i] : T{};
+                }
             }
         }
     }
 
+    bool operator==(const sparse_mask& other) const noexcept {
+        return rows_ == other.rows_ && columns_ == other.columns_ && std::equal(words_.begin(), words_.end(), other.words_.begin());
+    }
+
 private:
+    template <class T>
+    static void keep_32(std::uint32_t bits, T* values) noexcept {
+        for (std::uint32_t i = 0; i < 32; ++i) {
+            values[i] = (bits & std::uint32_t{1} << i) != 0 ? values[i] : T{};
+        }
+    }
+
     std::size_t rows_ = 0;
     std::size_t columns_ = 0;
     aligned_array<std::uint64_t> words_;

@@ -9,9 +9,11 @@
 #include <pare/core/aligned.hpp>
 #include <pare/core/result.hpp>
 #include <pare/types/bfloat16.hpp>
+#include <pare/types/codebook.hpp>
 #include <pare/types/csr.hpp>
 #include <pare/types/full.hpp>
 #include <pare/types/ggml_blocks.hpp>
+#include <pare/types/n_of_m.hpp>
 #include <pare/types/qint.hpp>
 
 PARE_NAMESPACE_BEGIN
@@ -66,6 +68,22 @@ template <>
 struct element_storage<float16> : element_storage<float> {
     using type = float16;
     static constexpr const char* name = "float16";
+};
+
+/// The scales of a codebook are its values.
+template <std::size_t K>
+struct element_storage<codebook<K>> : element_storage<qint8> {
+    using type = std::uint8_t;
+    static constexpr const char* name = codebook<K>::name;
+
+    template <class Structure>
+    static std::size_t scales(const Structure&) noexcept {
+        return K;
+    }
+    template <class Matrix>
+    static float real(const Matrix& m, std::size_t, std::size_t i) noexcept {
+        return m.scales[m.values[i]];
+    }
 };
 
 /// Elements in groups, in full: `format` says what code_at(matrix, row, column), scale_at(matrix, row, group) and
@@ -187,7 +205,8 @@ concept is_real = std::is_same_v<Element, float> || std::is_same_v<Element, bflo
 
 /// A matrix of weights [rows = outputs, columns = inputs] as a model holds it: equal on every machine. `Element` says what a number
 /// is, `Layout` which numbers are stored and where: two independent choices. Stored value i stands for values[i] itself where the
-/// element is float, bfloat16 or float16, and for values[i] * scales[its row] where it is qint8. Where it is qint<...> or nf4, values are
+/// element is float, bfloat16 or float16, for values[i] * scales[its row] where it is qint8, and for scales[values[i]] where it is a
+/// codebook. Where it is qint<...> or nf4, values are
 /// bytes full of codes, and each group has a scale and, if it is affine, a zero point, or a minimum in its place. Blocks of ggml
 /// know themselves what they stand for.
 template <class Element, class Layout>

@@ -52,6 +52,30 @@ struct ops<isa::avx2> : xsimd_ops<xsimd::fma3<xsimd::avx2>> {
         rows[3] = f32(_mm256_shuffle_ps(high01, high23, 0xee));
     }
 
+    // One load, where four would keep the loads of what is multiplied waiting.
+    PARE_INLINE static void broadcast_four(const float* p, f32 (&out)[4]) noexcept {
+        const __m256 four = _mm256_broadcast_ps(reinterpret_cast<const __m128*>(p));
+        out[0] = f32(_mm256_permute_ps(four, 0x00));
+        out[1] = f32(_mm256_permute_ps(four, 0x55));
+        out[2] = f32(_mm256_permute_ps(four, 0xaa));
+        out[3] = f32(_mm256_permute_ps(four, 0xff));
+    }
+    PARE_INLINE static void broadcast_four(const std::int8_t* p, i32 (&out)[4]) noexcept {
+        const __m256i four = _mm256_broadcastsi128_si256(ops<isa::sse4_1>::load_widened(p));
+        out[0] = i32(_mm256_shuffle_epi32(four, 0x00));
+        out[1] = i32(_mm256_shuffle_epi32(four, 0x55));
+        out[2] = i32(_mm256_shuffle_epi32(four, 0xaa));
+        out[3] = i32(_mm256_shuffle_epi32(four, 0xff));
+    }
+    template <class Index>
+    PARE_INLINE static f32 gather(const float* x, const Index* index) noexcept {
+        return f32(_mm256_insertf128_ps(_mm256_castps128_ps256(half::gather(x, index)), half::gather(x, index + 4), 1));
+    }
+    template <class Index>
+    PARE_INLINE static i32 gather(const std::int32_t* x, const Index* index) noexcept {
+        return i32(_mm256_inserti128_si256(_mm256_castsi128_si256(half::gather(x, index)), half::gather(x, index + 4), 1));
+    }
+
     PARE_INLINE static f32 load_upper_halves(const std::uint16_t* p) noexcept {
         return f32(_mm256_castsi256_ps(
             _mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))), 16)));
@@ -71,6 +95,26 @@ struct ops<isa::avx2> : xsimd_ops<xsimd::fma3<xsimd::avx2>> {
     PARE_INLINE static f32 look_up(const table16& table, i32 index) noexcept {
         return f32(_mm256_blendv_ps(_mm256_permutevar8x32_ps(table.low, index), _mm256_permutevar8x32_ps(table.high, index),
                                     _mm256_castsi256_ps(_mm256_slli_epi32(index, 28))));
+    }
+    template <std::size_t M>
+    requires(M == 2 || M == 4 || M == 8) PARE_INLINE static f32 repeat(const float* p) noexcept {
+        if constexpr (M == 8) {
+            return load(p);
+        } else if constexpr (M == 4) {
+            return f32(_mm256_broadcast_ps(reinterpret_cast<const __m128*>(p)));
+        } else {
+            double pair;
+            std::memcpy(&pair, p, sizeof pair);
+            return f32(_mm256_castpd_ps(_mm256_set1_pd(pair)));
+        }
+    }
+    template <std::size_t M>
+    PARE_INLINE static f32 choose(f32 repeated, i32 index) noexcept {
+        if constexpr (M <= 4) {
+            return f32(_mm256_permutevar_ps(repeated, index));
+        } else {
+            return f32(_mm256_permutevar8x32_ps(repeated, index));
+        }
     }
     PARE_INLINE static i32 round(f32 x) noexcept {
         return i32(_mm256_cvtps_epi32(x));
@@ -100,8 +144,12 @@ struct ops<isa::avx2> : xsimd_ops<xsimd::fma3<xsimd::avx2>> {
         const __m128i m = _mm_max_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
         return i32(_mm256_castsi128_si256(half::reduce_max(half::i32(m))));
     }
-    PARE_INLINE static std::int32_t first(i32 x) noexcept { return _mm_cvtsi128_si32(_mm256_castsi256_si128(x)); }
-    PARE_INLINE static float first(f32 x) noexcept { return _mm256_cvtss_f32(x); }
+    PARE_INLINE static std::int32_t first(i32 x) noexcept {
+        return _mm_cvtsi128_si32(_mm256_castsi256_si128(x));
+    }
+    PARE_INLINE static float first(f32 x) noexcept {
+        return _mm256_cvtss_f32(x);
+    }
 
     template <class A>
     PARE_INLINE static void store_saturated(A* p, i32 v) noexcept {

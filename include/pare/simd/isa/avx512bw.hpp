@@ -80,6 +80,32 @@ struct ops<isa::avx512bw> : xsimd_ops<xsimd::avx512bw> {
         rows[3] = f32(_mm512_shuffle_ps(high01, high23, 0xee));
     }
 
+    // See ops<isa::avx2>.
+    PARE_INLINE static void broadcast_four(const float* p, f32 (&out)[4]) noexcept {
+        const __m512 four = _mm512_broadcast_f32x4(_mm_loadu_ps(p));
+        out[0] = f32(_mm512_shuffle_ps(four, four, 0x00));
+        out[1] = f32(_mm512_shuffle_ps(four, four, 0x55));
+        out[2] = f32(_mm512_shuffle_ps(four, four, 0xaa));
+        out[3] = f32(_mm512_shuffle_ps(four, four, 0xff));
+    }
+    PARE_INLINE static void broadcast_four(const std::int8_t* p, i32 (&out)[4]) noexcept {
+        const __m512i four = _mm512_broadcast_i32x4(ops<isa::sse4_1>::load_widened(p));
+        out[0] = i32(_mm512_maskz_shuffle_epi32(0xffff, four, _MM_PERM_AAAA));
+        out[1] = i32(_mm512_maskz_shuffle_epi32(0xffff, four, _MM_PERM_BBBB));
+        out[2] = i32(_mm512_maskz_shuffle_epi32(0xffff, four, _MM_PERM_CCCC));
+        out[3] = i32(_mm512_maskz_shuffle_epi32(0xffff, four, _MM_PERM_DDDD));
+    }
+    template <class Index>
+    PARE_INLINE static f32 gather(const float* x, const Index* index) noexcept {
+        using half = ops<isa::avx2>;
+        return f32(_mm512_insertf32x8(_mm512_castps256_ps512(half::gather(x, index)), half::gather(x, index + 8), 1));
+    }
+    template <class Index>
+    PARE_INLINE static i32 gather(const std::int32_t* x, const Index* index) noexcept {
+        using half = ops<isa::avx2>;
+        return i32(_mm512_inserti32x8(_mm512_castsi256_si512(half::gather(x, index)), half::gather(x, index + 8), 1));
+    }
+
     PARE_INLINE static f32 load_upper_halves(const std::uint16_t* p) noexcept {
         return f32(_mm512_castsi512_ps(
             _mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))), 16)));
@@ -91,6 +117,30 @@ struct ops<isa::avx512bw> : xsimd_ops<xsimd::avx512bw> {
     PARE_INLINE static table16 load_table(const float* p) noexcept { return _mm512_loadu_ps(p); }
     PARE_INLINE static f32 look_up(table16 table, i32 index) noexcept {
         return f32(_mm512_maskz_permutexvar_ps(0xffff, index, table));
+    }
+    template <std::size_t M>
+    requires(M == 2 || M == 4 || M == 8 || M == 16) PARE_INLINE static f32 repeat(const float* p) noexcept {
+        if constexpr (M == 16) {
+            return load(p);
+        } else if constexpr (M == 8) {
+            const __m256 numbers = _mm256_loadu_ps(p);
+            return f32(_mm512_maskz_broadcast_f32x8(0xffff, numbers));
+        } else if constexpr (M == 4) {
+            const __m128 numbers = _mm_loadu_ps(p);
+            return f32(_mm512_maskz_broadcast_f32x4(0xffff, numbers));
+        } else {
+            double pair;
+            std::memcpy(&pair, p, sizeof pair);
+            return f32(_mm512_castpd_ps(_mm512_set1_pd(pair)));
+        }
+    }
+    template <std::size_t M>
+    PARE_INLINE static f32 choose(f32 repeated, i32 index) noexcept {
+        if constexpr (M <= 4) {
+            return f32(_mm512_maskz_permutevar_ps(0xffff, repeated, index));
+        } else {
+            return f32(_mm512_maskz_permutexvar_ps(0xffff, index, repeated));
+        }
     }
     PARE_INLINE static i32 round(f32 x) noexcept { return i32(_mm512_cvtps_epi32(x)); }
     PARE_INLINE static i32 maximum_unsigned(i32 a, i32 b) noexcept { return i32(_mm512_max_epu32(a, b)); }
@@ -190,14 +240,18 @@ struct ops<isa::avx512bw> : xsimd_ops<xsimd::avx512bw> {
     static constexpr std::size_t dot_depth = 2;
     using weights = __m512i;
     using operand = __m512i;
-    PARE_INLINE static operand broadcast(const std::int16_t* a) noexcept { return _mm512_set1_epi32(word_at(a)); }
+    PARE_INLINE static operand broadcast(const std::int16_t* a) noexcept {
+        return _mm512_set1_epi32(word_at(a));
+    }
     PARE_INLINE static operand broadcast(const std::uint8_t* a) noexcept {
         return _mm512_cvtepu8_epi16(_mm256_set1_epi16(pair_at(a)));
     }
     PARE_INLINE static operand broadcast(const std::int8_t* a) noexcept {
         return _mm512_cvtepi8_epi16(_mm256_set1_epi16(pair_at(a)));
     }
-    PARE_INLINE static operand load_operand(const std::int16_t* a) noexcept { return _mm512_loadu_si512(a); }
+    PARE_INLINE static operand load_operand(const std::int16_t* a) noexcept {
+        return _mm512_loadu_si512(a);
+    }
     template <class A>
     PARE_INLINE static void interleave(const A* const* rows, std::int16_t* out) noexcept {
         const __m512i even = load_widened(rows[0]);
@@ -208,7 +262,9 @@ struct ops<isa::avx512bw> : xsimd_ops<xsimd::avx512bw> {
     PARE_INLINE static weights load_weights(const std::int8_t* p) noexcept {
         return _mm512_cvtepi8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
     }
-    PARE_INLINE static weights as_weights(i32 v) noexcept { return v; }
+    PARE_INLINE static weights as_weights(i32 v) noexcept {
+        return v;
+    }
     PARE_INLINE static i32 dot(i32 sum, operand a, weights w) noexcept {
         return i32(_mm512_add_epi32(sum, _mm512_madd_epi16(a, w)));
     }
@@ -237,7 +293,9 @@ private:
     PARE_INLINE static __m512i clamped(i32 v) noexcept {
         return _mm512_min_epi32(_mm512_max_epi32(v, _mm512_setzero_si512()), _mm512_set1_epi32(255));
     }
-    PARE_INLINE static __mmask16 first(std::size_t n) noexcept { return static_cast<__mmask16>((1u << n) - 1u); }
+    PARE_INLINE static __mmask16 first(std::size_t n) noexcept {
+        return static_cast<__mmask16>((1u << n) - 1u);
+    }
 };
 
 }  // namespace simd

@@ -64,6 +64,18 @@ struct ops<isa::avx_vnni> : ops<isa::avx2> {
 #endif
     }
 
+    template <class A>
+    PARE_INLINE static operand repeat_16(const A* a) noexcept {
+        const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(a));
+        return _mm256_broadcastsi128_si256(_mm_xor_si128(bytes, _mm_set1_epi8(std::is_signed_v<A> ? -128 : 0)));
+    }
+    PARE_INLINE static operand byte_indices(i32 bits, i32 mask, i32 base) noexcept {
+        return _mm256_or_si256(_mm256_and_si256(bits, mask), base);
+    }
+    PARE_INLINE static operand choose_bytes(operand repeated, operand indices) noexcept {
+        return _mm256_shuffle_epi8(repeated, indices);
+    }
+
 private:
     template <class Byte>
     PARE_INLINE static int word_at(const Byte* a) noexcept {

@@ -51,6 +51,18 @@ struct ops<isa::neon_dotprod> : ops<isa::neon> {
     PARE_INLINE static weights as_weights(i32 v) noexcept { return vreinterpretq_s8_s32(v); }
     PARE_INLINE static i32 dot(i32 sum, operand a, weights w) noexcept { return i32(vdotq_s32(sum, w, a)); }
 
+    template <class A>
+    PARE_INLINE static operand repeat_16(const A* a) noexcept {
+        const int8x16_t bytes = vld1q_s8(reinterpret_cast<const std::int8_t*>(a));
+        return std::is_signed_v<A> ? bytes : veorq_s8(bytes, vdupq_n_s8(-128));
+    }
+    PARE_INLINE static uint8x16_t byte_indices(i32 bits, i32 mask, i32 base) noexcept {
+        return vreinterpretq_u8_s32(vorrq_s32(vandq_s32(bits, mask), base));
+    }
+    PARE_INLINE static operand choose_bytes(operand repeated, uint8x16_t indices) noexcept {
+        return vqtbl1q_s8(repeated, indices);
+    }
+
 protected:
     /// Four bytes of each of four rows, column by column.
     template <class A>

@@ -45,6 +45,14 @@ struct ops<isa::neon_i8mm> : ops<isa::neon_dotprod> {
         vst1q_u8(out, std::is_signed_v<A> ? veorq_u8(transposed(rows), vdupq_n_u8(128)) : transposed(rows));
     }
     PARE_INLINE static i32 dot(i32 sum, operand a, weights w) noexcept { return i32(vusdotq_s32(sum, a, w)); }
+    template <class A>
+    PARE_INLINE static operand repeat_16(const A* a) noexcept {
+        const operand bytes = vld1q_u8(reinterpret_cast<const std::uint8_t*>(a));
+        return std::is_signed_v<A> ? veorq_u8(bytes, vdupq_n_u8(128)) : bytes;
+    }
+    PARE_INLINE static operand choose_bytes(operand repeated, uint8x16_t indices) noexcept {
+        return vqtbl1q_u8(repeated, indices);
+    }
     /// Tiles of products take two rows and two columns at a time, eight deep. See simd/dot4.hpp.
     struct row_pairs {
         static constexpr std::size_t rows = 2;

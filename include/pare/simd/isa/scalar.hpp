@@ -41,6 +41,10 @@ struct ops<isa::scalar> {
             rows[r] = p[r];
         }
     }
+    template <class T, class Index>
+    PARE_INLINE static T gather(const T* x, const Index* index) noexcept {
+        return x[*index];
+    }
     PARE_INLINE static f32 load_partial(const float* p, std::size_t n) noexcept { return n != 0 ? *p : 0.0f; }
     PARE_INLINE static i32 load_partial(const std::int32_t* p, std::size_t n) noexcept { return n != 0 ? *p : 0; }
     PARE_INLINE static void store_partial(float* p, f32 v, std::size_t n) noexcept {
@@ -95,7 +99,7 @@ struct ops<isa::scalar> {
     PARE_INLINE static f32 where_positive(f32 x, f32 y) noexcept { return x > 0.0f ? y : 0.0f; }
     PARE_INLINE static f32 where_equal(f32 a, f32 b, f32 x, f32 y) noexcept { return a == b ? x : y; }
     PARE_INLINE static f32 sqrt(f32 x) noexcept { return std::sqrt(x); }
-    PARE_INLINE static f32 divide(f32 a, f32 b) noexcept { return pare::opaque(pare::opaque(a) / pare::opaque(b)); }
+    PARE_INLINE static f32 divide(f32 a, f32 b) noexcept { return pare::quotient(a, b); }
     template <int N>
     PARE_INLINE static i32 shift_left(i32 x) noexcept {
         return x << N;

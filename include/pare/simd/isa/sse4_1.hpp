@@ -37,6 +37,30 @@ struct ops<isa::sse4_1> : xsimd_ops<xsimd::sse4_1> {
     PARE_INLINE static f32 fma(f32 a, f32 b, f32 c) noexcept { return opaque(a * b) + c; }
     PARE_INLINE static float fma(float a, float b, float c) noexcept { return pare::opaque(a * b) + c; }
 
+    // Four loads, each into its lane: the instruction of AVX2 takes half as long again on Zen 4. Indices of 16 bits come by one
+    // load.
+    template <class T, class Index>
+    PARE_INLINE static auto gather(const T* x, const Index* index) noexcept {
+        std::uint64_t all = 0;
+        if constexpr (sizeof(Index) == 2) {
+            std::memcpy(&all, index, 8);
+        }
+        const auto at = [&](int c) -> const T& {
+            return sizeof(Index) == 2 ? x[static_cast<std::uint16_t>(all >> 16 * c)] : x[index[c]];
+        };
+        if constexpr (std::is_same_v<T, float>) {
+            __m128 v = _mm_load_ss(&at(0));
+            v = _mm_insert_ps(v, _mm_load_ss(&at(1)), 0x10);
+            v = _mm_insert_ps(v, _mm_load_ss(&at(2)), 0x20);
+            return f32(_mm_insert_ps(v, _mm_load_ss(&at(3)), 0x30));
+        } else {
+            __m128i v = _mm_cvtsi32_si128(at(0));
+            v = _mm_insert_epi32(v, at(1), 1);
+            v = _mm_insert_epi32(v, at(2), 2);
+            return i32(_mm_insert_epi32(v, at(3), 3));
+        }
+    }
+
     PARE_INLINE static f32 load_upper_halves(const std::uint16_t* p) noexcept {
         return f32(_mm_castsi128_ps(_mm_slli_epi32(_mm_cvtepu16_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))), 16)));
     }
