@@ -118,8 +118,8 @@ struct batch_norm {
             kernels::moments<typename Context::isa>(ctx.executor, rows, c, x.data(), parts, mean, inverse);
             const float unbiased = rows > 1 ? static_cast<float>(rows) / static_cast<float>(rows - 1) : 1.0f;
             for (std::size_t j = 0; j < c; ++j) {
-                running_mean(j) += momentum * (mean[j] - running_mean(j));
-                running_var(j) += momentum * (inverse[j] * unbiased - running_var(j));
+                running_mean(j) += opaque(momentum * (mean[j] - running_mean(j)));
+                running_var(j) += opaque(momentum * (opaque(inverse[j] * unbiased) - running_var(j)));
             }
             ++num_batches_tracked();
         }
@@ -128,7 +128,7 @@ struct batch_norm {
         for (std::size_t j = 0; j < c; ++j) {
             inverse[j] = 1.0f / std::sqrt(inverse[j] + epsilon);
             scale[j] = weight(j) * inverse[j];
-            shift[j] = bias(j) - mean[j] * scale[j];
+            shift[j] = bias(j) - opaque(mean[j] * scale[j]);
         }
         apply(ctx, x, y, {scale, shift});
     }
@@ -171,7 +171,7 @@ private:
     void scale_and_shift(float* scale, float* shift) const noexcept {
         for (std::size_t j = 0; j < weight.size(); ++j) {
             scale[j] = inference_scale(j);
-            shift[j] = bias(j) - running_mean(j) * scale[j];
+            shift[j] = bias(j) - opaque(running_mean(j) * scale[j]);
         }
     }
 

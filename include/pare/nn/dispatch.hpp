@@ -42,10 +42,19 @@ using operations = kernels::joined<
     product_operations<weight_matrix<ggml::q4_K, full>, dynamic_range>,
     product_operations<weight_matrix<ggml::q6_K, full>, dynamic_range>, product_operations<weight_matrix<float, csr>, as_float>,
     product_operations<weight_matrix<float, csr32>, as_float>, product_operations<weight_matrix<qint8, csr>, dynamic_range>,
-    product_operations<weight_matrix<qint8, csr32>, dynamic_range>, convolution_operations<weight_matrix<float, full>, as_float>,
-    convolution_operations<weight_matrix<bfloat16, full>, as_float>, convolution_operations<weight_matrix<float16, full>, as_float>,
+    product_operations<weight_matrix<qint8, csr32>, dynamic_range>, product_operations<weight_matrix<float, bsr<16, 4>>, as_float>,
+    product_operations<weight_matrix<qint8, bsr<16, 4>>, dynamic_range>,
+    product_operations<weight_matrix<float, n_of_m<2, 4>>, as_float>,
+    product_operations<weight_matrix<qint8, n_of_m<2, 4>>, dynamic_range>,
+    convolution_operations<weight_matrix<float, full>, as_float>, convolution_operations<weight_matrix<bfloat16, full>, as_float>,
+    convolution_operations<weight_matrix<float16, full>, as_float>,
     convolution_operations<weight_matrix<qint8, full>, dynamic_range, dynamic_tensor_range<>>,
     convolution_operations<weight_matrix<qint4<64>, full>, dynamic_range>,
+    convolution_operations<weight_matrix<float, csr>, as_float>, convolution_operations<weight_matrix<qint8, csr>, dynamic_range>,
+    convolution_operations<weight_matrix<float, bsr<16, 4>>, as_float>,
+    convolution_operations<weight_matrix<qint8, bsr<16, 4>>, dynamic_range>,
+    convolution_operations<weight_matrix<float, n_of_m<2, 4>>, as_float>,
+    convolution_operations<weight_matrix<qint8, n_of_m<2, 4>>, dynamic_range>,
     kernels::operation_list<
         kernels::apply_operation<kernels::scale_columns>, kernels::apply_operation<kernels::map_values<kernels::relu_function>>,
         kernels::apply_operation<kernels::map_values<kernels::relu6_function>>,
@@ -203,27 +212,38 @@ struct pack_weights<isa::dispatch> {
         }
     }
     /// One of several, each of which must be in the list.
-    template <class... Candidates>
-    auto operator()(const member_path&, const mixed_weights<Candidates...>& w, as_chosen a) const {
-        constexpr bool known =
-            (kernels::is_dispatched<multiply_operation<typename Candidates::weights, typename Candidates::activations>> && ...);
-        static_assert(known,
-                      "pare: prepare<isa::dispatch>() has no kernel for one of the candidates of these mixed_weights: "
-                      "nn/dispatch.hpp lists those that it has");
-        using made = packed<mixed_weights<Candidates...>, isa::dispatch>;
-        return mapped_weights<made, as_chosen>{made(w, chosen), a};
-    }
-    template <class... Candidates>
-    auto operator()(const member_path&, const mixed_weights<Candidates...>& w, as_chosen a, const kernels::convolution& s) const {
+    template <class... Candidates, class Activations>
+    auto operator()(const member_path&, const mixed_weights<Candidates...>& w, Activations a) const {
         constexpr bool known =
             (kernels::is_dispatched<
-                 convolve_operation<typename Candidates::weights, typename Candidates::activations, kernels::add_bias>> &&
+                 multiply_operation<typename Candidates::weights, decltype(activations_of<Candidates>(std::declval<Activations>()))>> &&
              ...);
-        static_assert(known,
+        static_assert(known || refused<Activations>(),
+                      "pare: prepare<isa::dispatch>() has no kernel for one of the candidates of these mixed_weights: "
+                      "nn/dispatch.hpp lists those that it has");
+        if constexpr (known) {
+            using made = packed<mixed_weights<Candidates...>, isa::dispatch>;
+            return mapped_weights<made, Activations>{made(w, chosen), a};
+        } else {
+            return mapped_weights<mixed_weights<Candidates...>, Activations>{w, a};
+        }
+    }
+    template <class... Candidates, class Activations>
+    auto operator()(const member_path&, const mixed_weights<Candidates...>& w, Activations a, const kernels::convolution& s) const {
+        constexpr bool known =
+            (kernels::is_dispatched<
+                 convolve_operation<typename Candidates::weights, decltype(activations_of<Candidates>(std::declval<Activations>())),
+                                    kernels::add_bias>> &&
+             ...);
+        static_assert(known || refused<Activations>(),
                       "pare: prepare<isa::dispatch>() has no convolution by one of the candidates of these mixed_weights: "
                       "nn/dispatch.hpp lists those that it has");
-        using made = packed_convolution<mixed_weights<Candidates...>, isa::dispatch>;
-        return mapped_weights<made, as_chosen>{made(w, s, chosen), a};
+        if constexpr (known) {
+            using made = packed_convolution<mixed_weights<Candidates...>, isa::dispatch>;
+            return mapped_weights<made, Activations>{made(w, s, chosen), a};
+        } else {
+            return mapped_weights<mixed_weights<Candidates...>, Activations>{w, a};
+        }
     }
 };
 

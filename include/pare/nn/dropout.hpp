@@ -2,6 +2,7 @@
 #define PARE_NN_DROPOUT_HPP
 
 #include <algorithm>
+#include <array>
 
 #include <pare/kernels/elementwise.hpp>
 #include <pare/nn/layer.hpp>
@@ -35,14 +36,14 @@ struct dropout {
                     static_cast<double>(probability));
         const auto dropped = static_cast<std::uint64_t>(static_cast<double>(probability) * 0x1p32);
         const float kept = 1.0f / (1.0f - probability);
-        constexpr std::size_t piece = 4096;
+        constexpr std::size_t piece = 4096, block = 32;
         ctx.executor.for_each((x.size() + piece - 1) / piece, [&](std::size_t task) {
             const std::size_t end = (std::min)((task + 1) * piece, x.size());
-            for (std::size_t i = task * piece; i < end; i += 4) {  // one call gives 128 bits
-                const auto words = ctx.random.words(i / 4);
-                const std::uint64_t numbers[4] = {words[0] & 0xffffffffu, words[0] >> 32, words[1] & 0xffffffffu, words[1] >> 32};
-                for (std::size_t j = i; j < (std::min)(i + 4, end); ++j) {
-                    saved[j] = numbers[j - i] < dropped ? 0.0f : kept;
+            for (std::size_t i = task * piece; i < end; i += 4 * block) {  // one pair of words gives four numbers of 32 bits
+                std::array<std::array<std::uint32_t, block>, 4> numbers;
+                ctx.random.quarters_of_words(i / 4, numbers);
+                for (std::size_t j = i; j < (std::min)(i + 4 * block, end); ++j) {
+                    saved[j] = numbers[(j - i) % 4][(j - i) / 4] < dropped ? 0.0f : kept;
                 }
             }
         });

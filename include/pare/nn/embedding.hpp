@@ -222,7 +222,7 @@ struct embedding_bag {
                     if constexpr (Mode == bag_mode::max) {
                         out[j] = seen == 0 || value > out[j] ? value : out[j];
                     } else {
-                        out[j] += weighted ? *weight * value : value;
+                        out[j] += weighted ? opaque(*weight * value) : value;
                     }
                 }
                 ++seen;
@@ -259,10 +259,10 @@ struct embedding_bag {
             } else {
                 for_each_row(x, b, [&](std::size_t row, const float* weight) {
                     for (std::size_t j = 0; j < n; ++j) {
-                        gradient[row * n + j] += (weighted ? *weight : share) * g[j];
+                        gradient[row * n + j] += opaque((weighted ? *weight : share) * g[j]);
                     }
                     for (std::size_t j = 0; weighted && dx.data() != nullptr && j < n; ++j) {
-                        dx.data()[weight - x.data()] += detail::weight_at(weights, row, j) * g[j];
+                        dx.data()[weight - x.data()] += opaque(detail::weight_at(weights, row, j) * g[j]);
                     }
                 });
             }

@@ -16,13 +16,11 @@ PARE_NAMESPACE_BEGIN
 
 namespace detail {
 
-/// Weights that are trained, and which products see as they are.
+/// Weights that are trained each by itself, and which products see as they are.
 template <class Weights>
 concept float_storage = requires(Weights& w) {
     trainable_values(w);
-    requires !requires {
-        w.seen;
-    };
+    requires !requires { w.seen; } && !requires { w.codes; };
 };
 
 }  // namespace detail
@@ -41,8 +39,9 @@ template <weight_policy Policy, class Inner>
 struct fake_quantized {
     static_assert(Policy.is_known(),
                   "pare: weights are quantized in training to 2, 3, 4 or 8 bits; affine ones in groups, with scales of the range");
-    static_assert(detail::float_storage<Inner>,
-                  "pare: fake_quantized<Policy, Inner> is for float weights, or masked ones: these are quantized already");
+    static_assert(
+        detail::float_storage<Inner>,
+        "pare: fake_quantized<Policy, Inner> is for float weights, or masked ones: these are quantized already, or share values");
 
     static constexpr weight_policy policy = Policy;
     static constexpr bool affine = Policy.scheme == qscheme::affine;
@@ -167,6 +166,9 @@ struct fake_quantized {
     /// same, or their negatives.
     weight_matrix<element, full> frozen(const float* factor = nullptr) const {
         fake_quantized now = *this;
+        if constexpr (has_mask<Inner>) {
+            now.apply_mask();
+        }
         now.template refresh<isa::scalar>();
         weight_matrix<element, full> quantized(rows(), columns());
         const float* const w = now.quantized_values();
@@ -294,7 +296,7 @@ void finish_gradient(const fake_quantized<Policy, Inner>& w, Context&, float* gr
         const fake_quantization f = w.quantization_of(s);
         if constexpr (Policy.step == step_size::learned) {
             const float sum = kernels::fake_quantize_scale_gradient<isa>(count, values + first, f, gradient + first);
-            of_scales[s] += sum / w.scale_of_channel(first / w.columns()) * step_gradient_factor(w.sharing(s), f.largest);
+            of_scales[s] += opaque(sum / w.scale_of_channel(first / w.columns()) * step_gradient_factor(w.sharing(s), f.largest));
         }
         kernels::fake_quantize_gradient<isa>(count, values + first, f, gradient + first, gradient + first);
     });

@@ -7,7 +7,7 @@
 PARE_NAMESPACE_BEGIN
 
 /// Weights in training of which a mask decides which are kept: Inner with the values that are not kept at zero. Pattern is what
-/// chose the mask.
+/// chose the mask. fit() holds it: see there.
 template <class Pattern, class Inner>
 struct masked {
     Inner inner;
@@ -15,6 +15,12 @@ struct masked {
 
     masked() = default;
     explicit masked(Inner w) : inner(std::move(w)), mask(inner.rows(), inner.columns()) {}
+    /// A mask of the same shape, which is applied.
+    masked(Inner w, sparse_mask kept) : inner(std::move(w)), mask(std::move(kept)) {
+        PARE_ASSERT(mask.rows() == rows() && mask.columns() == columns(), "weights [%zu, %zu] are given a mask [%zu, %zu]", rows(),
+                    columns(), mask.rows(), mask.columns());
+        apply_mask();
+    }
 
     std::size_t rows() const noexcept { return inner.rows(); }
     std::size_t columns() const noexcept { return inner.columns(); }
@@ -59,6 +65,22 @@ template <class Isa, class Pattern, class Inner>
 std::size_t product_scratch_bytes(const masked<Pattern, Inner>& w, std::size_t batch) noexcept {
     return product_scratch_bytes<Isa>(w.inner, batch);
 }
+
+/// The masked weights in a storage: itself, or what a storage in training is around; none where there is no mask.
+template <class Weights>
+auto masked_in(Weights& w) noexcept {
+    if constexpr (requires { w.mask; }) {
+        return &w;
+    } else if constexpr (requires { w.inner; }) {
+        return masked_in(w.inner);
+    } else {
+        return nullptr;
+    }
+}
+template <class Weights>
+concept has_mask = requires(Weights& w) {
+    masked_in(w)->mask;
+};
 
 PARE_NAMESPACE_END
 

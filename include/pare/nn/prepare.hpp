@@ -4,11 +4,13 @@
 #include <span>
 #include <string>
 
+#include <pare/kernels/packed_bsr.hpp>
 #include <pare/kernels/packed_conv.hpp>
 #include <pare/kernels/packed_csr.hpp>
 #include <pare/kernels/packed_full.hpp>
 #include <pare/kernels/packed_groups.hpp>
 #include <pare/kernels/packed_mixed.hpp>
+#include <pare/kernels/packed_n_of_m.hpp>
 #include <pare/nn/dense.hpp>
 #include <pare/nn/fold.hpp>
 #include <pare/nn/static_network.hpp>
@@ -67,15 +69,13 @@ struct pack_weights {
     }
     template <class Weights, class Activations>
     auto operator()(const member_path&, const Weights& w, Activations a, const kernels::convolution& s) const {
-        using made = packed_convolution<form_for<Weights, Activations>, Isa>;
-        constexpr bool known = requires {
-            made(in_form_for(w, a), s);
-        };
+        using made = packed_convolution<std::remove_cvref_t<decltype(convolution_form_for(w, a))>, Isa>;
+        constexpr bool known = requires { made(convolution_form_for(w, a), s); };
         static_assert(
             known,
             "pare: prepare() has no kernel for this storage of weights; freeze() the model first if it is still in training");
         if constexpr (known) {
-            return mapped_weights<made, Activations>{made(in_form_for(w, a), s), a};
+            return mapped_weights<made, Activations>{made(convolution_form_for(w, a), s), a};
         } else {
             return mapped_weights<Weights, Activations>{w, a};
         }

@@ -25,6 +25,17 @@ struct only {};
 template <fixed_string... Names>
 struct except {};
 
+/// All layers that have a `kind` but the first and the last of them, which are often worth leaving alone.
+struct inner_layers {};
+
+/// What may stand where a selection is expected.
+template <class T>
+inline constexpr bool is_selection = std::is_same_v<T, every_layer> || std::is_same_v<T, inner_layers>;
+template <fixed_string... Names>
+inline constexpr bool is_selection<only<Names...>> = true;
+template <fixed_string... Names>
+inline constexpr bool is_selection<except<Names...>> = true;
+
 namespace detail {
 
 constexpr std::size_t length_of(std::size_t number) noexcept {
@@ -84,6 +95,34 @@ constexpr bool is_taken(only<Names...>, bool outer) noexcept {
 template <class Path, class Layer, fixed_string... Names>
 constexpr bool is_taken(except<Names...>, bool outer) noexcept {
     return outer && !(is_called<Path, Layer>(Names.view()) || ...);
+}
+
+/// inner_layers of a model.
+template <class Model>
+struct inner_layers_of {};
+
+/// The places of the first and of the last layer that has a kind.
+struct end_layers {
+    std::string_view first;
+    std::string_view last;
+};
+template <class Path, class Layer>
+constexpr end_layers ends_of(end_layers ends) noexcept {
+    if constexpr (requires { Layer::kind; }) {
+        ends.last = std::string_view(Path::text.data());
+        ends.first = ends.first.empty() ? ends.last : ends.first;
+    } else if constexpr (has_parts<Layer>) {
+        parts_type<Layer>::for_each_type([&]<auto Name, class Inner>() {
+            ends = ends_of<typename Path::template in<Name>, Inner>(ends);
+        });
+    }
+    return ends;
+}
+template <class Path, class Layer, class Model>
+constexpr bool is_taken(inner_layers_of<Model>, bool outer) noexcept {
+    constexpr std::string_view place(Path::text.data());
+    constexpr end_layers ends = ends_of<layer_path<>, Model>({});
+    return outer && place != ends.first && place != ends.last;
 }
 
 /// Whether any layer of a model is called so.
@@ -151,6 +190,10 @@ template <class Model, class F, class Selection>
 auto map_selected_weights(const Model& model, const F& f, Selection selection) {
     if constexpr (std::is_same_v<Selection, every_layer>) {
         return map_weights(model, f);
+    } else if constexpr (std::is_same_v<Selection, inner_layers>) {
+        using path = detail::layer_path<>;
+        constexpr bool taken = detail::is_taken<path, Model>(detail::inner_layers_of<Model>{}, true);
+        return map_weights(model, detail::selecting<detail::inner_layers_of<Model>, path, taken, F>{f});
     } else {
         static_assert(detail::contains_all<Model>(selection),
                       "pare: a name in only<...> or except<...> is neither the place nor the kind of any layer of this model");

@@ -63,7 +63,7 @@ struct softmax_rows {
                 const auto sum = V::set(kernels::sum_of<isa>(
                     n, [](auto v) { return v; }, g));
                 kernels::transform<isa>(
-                    n, dx.data() + i, [&](auto a, auto b) { return a - simd::exp<isa>(b) * sum; }, g, out);
+                    n, dx.data() + i, [&](auto a, auto b) { return a - V::opaque(simd::exp<isa>(b) * sum); }, g, out);
             } else {
                 const auto sum = V::set(kernels::sum_of<isa>(
                     n, [](auto a, auto b) { return a * b; }, g, out));

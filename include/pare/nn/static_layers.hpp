@@ -72,7 +72,8 @@ inline std::int32_t bias_in_sums(float bias, float scale, std::int32_t limit) no
     return static_cast<std::int32_t>(std::bit_cast<std::uint64_t>(shifted) & 0xffffffffu);
 }
 
-/// The limit with which no sum of products and bias leaves 32 bits; 0 where products alone may, which nobody lets through.
+/// The limit with which no sum of products and bias leaves 32 bits; 0 where products alone may, which
+/// quantize_static() does not let through.
 inline std::int32_t largest_bias_in_sums(std::size_t columns) noexcept {
     return static_cast<std::int32_t>(
         (std::max)(std::int64_t{2147483647} - static_cast<std::int64_t>(columns) * 255 * 128, std::int64_t{0}));

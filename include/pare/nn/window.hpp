@@ -5,6 +5,7 @@
 
 #include <pare/kernels/conv.hpp>
 #include <pare/nn/layer.hpp>
+#include <pare/types/activations.hpp>
 
 PARE_NAMESPACE_BEGIN
 
@@ -129,7 +130,7 @@ namespace detail {
 /// What describe() says about the activations of a convolution.
 template <class Weights, class Activations>
 constexpr const char* activations_note() noexcept {
-    if constexpr (requires { Weights::activations_note; }) {
+    if constexpr (dynamic_activations<Activations> && requires { Weights::activations_note; }) {
         return Weights::activations_note;
     } else {
         return Activations::note;

@@ -124,7 +124,7 @@ private:
             for (std::size_t i = 0; i < n; ++i) {
                 const float s = 1.0f / (1.0f + std::exp(-v[i])), h = stretch * s - shift;
                 up[i] = (std::min)((std::max)(h, 0.0f), 1.0f);
-                slope[i] = h > 0.0f && h < 1.0f ? stretch * s * (1.0f - s) : 0.0f;
+                slope[i] = h > 0.0f && h < 1.0f && weights_[i] != 0.0f ? stretch * s * (1.0f - s) : 0.0f;
             }
             if (step > o.iterations) {
                 break;
@@ -210,9 +210,10 @@ private:
 ///     h(v) = clamp(1.2 sigmoid(v) - 0.1, 0, 1)
 ///
 /// is minimized over v by Adam; the power falls, so that h becomes 0 or 1; then it is rounded. e is the error of rounding to
-/// nearest per weight; rows for which that was better keep it. X are all rows that the float model multiplies the weights by, see
-/// gptq(). Weights of which rows are looked up are rounded to nearest. With Activations = dynamic_range the layers quantize their
-/// inputs, too. Takes a model or a result of one; fold batch norms before.
+/// nearest per weight; rows for which that was better keep it. Weights that are zero, pruned ones, stay zero, but in groups with
+/// minima, which may have no code for it. X are all rows that the float model multiplies the weights by, see gptq(). Weights of
+/// which rows are looked up are rounded to nearest. With Activations = dynamic_range the layers quantize their inputs, too. Takes a
+/// model or a result of one; fold batch norms before.
 ///
 /// Errors: those of gptq(); iterations, a learning rate or powers that are not above 0, a warm_up outside of [0, 1). Cost: a pass
 /// over the data, O(columns^2) per row of X; rows columns^2 multiplications per iteration and matrix. Nagel, Amjad, van Baalen,

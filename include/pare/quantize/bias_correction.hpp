@@ -2,7 +2,7 @@
 #define PARE_QUANTIZE_BIAS_CORRECTION_HPP
 
 #include <pare/quantize/dynamic.hpp>
-#include <pare/quantize/input_statistics.hpp>
+#include <pare/train/input_statistics.hpp>
 
 PARE_NAMESPACE_BEGIN
 

@@ -36,22 +36,18 @@ struct quantize_float_weights {
 
     template <class Layout>
     auto operator()(const member_path& path, const weight_matrix<float, Layout>& w, as_float) const {
-        using weights = weight_matrix<Element, Layout>;
         if constexpr (std::is_same_v<Element, qint8>) {
-            if (const std::size_t deepest = deepest_sum(w.structure); !*problem && deepest > largest_depth<Layout>) {
-                *problem = error{error_code::invalid_argument,
-                                 sentence("quantize_dynamic: ", path.text(), ": expected at most ", largest_depth<Layout>,
-                                          " weights in a row, so that sums of products fit; found ", deepest)};
-            }
+            check_depth(path, w);
         }
-        auto quantized = quantize_weights_to<Element, Granularity>(w, path.text(), choice);
-        if (!quantized) {
-            if (!*problem) {
-                *problem = quantized.error();
-            }
-            return mapped_weights<weights, Activations>{weights(w.structure), {}};
-        }
-        return mapped_weights<weights, Activations>{*std::move(quantized), {}};
+        return mapped(quantize_weights_to<Element, Granularity>(w, path.text(), choice),
+                      [&] { return weight_matrix<Element, Layout>(w.structure); });
+    }
+    /// Each layer in the layout that was chosen for it.
+    template <class... Layouts>
+    auto operator()(const member_path& path, const layout_choice<float, Layouts...>& w, as_float) const {
+        w.visit([&](auto, const auto& held) { check_depth(path, held); });
+        return mapped(quantize_weights_to<Element, Granularity>(w, path.text(), choice),
+                      [&] { return layout_choice<Element, Layouts...>(w.rows(), w.columns()); });
     }
     template <class Weights, class Any>
     auto operator()(const member_path&, const Weights&, Any) const {
@@ -60,6 +56,27 @@ struct quantize_float_weights {
             "pare: quantize_dynamic() takes a model of float weights: one in training must be frozen first with freeze(), one that "
             "is quantized cannot be quantized again");
         return mapped_weights<Weights, Any>{};
+    }
+
+private:
+    template <class Layout>
+    void check_depth(const member_path& path, const weight_matrix<float, Layout>& w) const {
+        if (const std::size_t deepest = deepest_sum(w.structure); !*problem && deepest > largest_depth<Layout>) {
+            *problem = error{error_code::invalid_argument,
+                             sentence("quantize_dynamic: ", path.text(), ": expected at most ", largest_depth<Layout>,
+                                      " weights in a row, so that sums of products fit; found ", deepest)};
+        }
+    }
+    /// What was made; or other() of the same type and shape, with the first error.
+    template <class Weights, class Other>
+    mapped_weights<Weights, Activations> mapped(result<Weights> quantized, const Other& other) const {
+        if (quantized) {
+            return {*std::move(quantized), {}};
+        }
+        if (!*problem) {
+            *problem = quantized.error();
+        }
+        return {other(), {}};
     }
 };
 

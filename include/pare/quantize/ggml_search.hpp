@@ -32,7 +32,7 @@ struct exact {
 };
 
 inline exact magnitude(exact x) noexcept {
-    return x < 0.0f ? -x : x;
+    return opaque(x < 0.0f ? -x.value : x.value);
 }
 
 /// Round half to even through the bits of x + 1.5 * 2^23; numbers of which that is not true wrap as they do in ggml.

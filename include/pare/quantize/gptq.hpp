@@ -1,10 +1,11 @@
 #ifndef PARE_QUANTIZE_GPTQ_HPP
 #define PARE_QUANTIZE_GPTQ_HPP
 
+#include <algorithm>
 #include <cmath>
 
 #include <pare/quantize/dynamic.hpp>
-#include <pare/quantize/input_statistics.hpp>
+#include <pare/train/inverse_hessian.hpp>
 
 PARE_NAMESPACE_BEGIN
 
@@ -15,70 +16,6 @@ struct gptq_options {
 };
 
 namespace detail {
-
-/// The sum of a[i] b[i], in eight parts.
-inline double dot(const double* a, const double* b, std::size_t n) noexcept {
-    double part[8] = {};
-    std::size_t i = 0;
-    for (; i + 8 <= n; i += 8) {
-        for (std::size_t j = 0; j < 8; ++j) {
-            part[j] += a[i + j] * b[i + j];
-        }
-    }
-    double sum = 0.0;
-    for (; i < n; ++i) {
-        sum += a[i] * b[i];
-    }
-    for (const double p : part) {
-        sum += p;
-    }
-    return sum;
-}
-
-/// The upper triangular U [n, n] with h^-1 = U^T U for a symmetric positive definite h [n, n], or nothing where a pivot shows that
-/// h is none. h = R R^T with R upper triangular, from the last row up; U = R^-1. O(n^3 / 2).
-inline std::vector<float> inverse_cholesky(std::vector<double> h, std::size_t n) {
-    double* const r = h.data();
-    for (std::size_t j = n; j-- > 0;) {
-        const std::size_t behind = n - j - 1;
-        const double pivot = r[j * n + j] - dot(r + j * n + j + 1, r + j * n + j + 1, behind);
-        if (!(pivot > 0.0) || !is_finite(static_cast<float>(pivot))) {
-            return {};
-        }
-        r[j * n + j] = std::sqrt(pivot);
-        for (std::size_t i = 0; i < j; ++i) {
-            r[i * n + j] = (r[i * n + j] - dot(r + i * n + j + 1, r + j * n + j + 1, behind)) / r[j * n + j];
-        }
-    }
-    std::vector<float> u(n * n, 0.0f);
-    std::vector<double> row(n);
-    for (std::size_t i = 0; i < n; ++i) {
-        std::fill(row.begin(), row.end(), 0.0);
-        row[i] = 1.0;
-        for (std::size_t k = i; k < n; ++k) {
-            const double value = row[k] / r[k * n + k];
-            u[i * n + k] = static_cast<float>(value);
-            for (std::size_t j = k + 1; j < n; ++j) {
-                row[j] -= value * r[k * n + j];
-            }
-        }
-    }
-    return u;
-}
-
-/// y -= factor * x.
-template <class Isa>
-void subtract_scaled(std::size_t n, float factor, const float* x, float* y) noexcept {
-    using V = simd::ops<Isa>;
-    const auto f = V::set(-factor);
-    std::size_t i = 0;
-    for (; i + V::lanes <= n; i += V::lanes) {
-        V::store(y + i, V::fma(f, V::load(x + i), V::load(y + i)));
-    }
-    if (i < n) {
-        V::store_partial(y + i, V::fma(f, V::load_partial(x + i, n - i), V::load_partial(y + i, n - i)), n - i);
-    }
-}
 
 /// A matrix of weights whose Hessian is known, column by column in `order`, U being that of the Hessian in this order.
 template <class Isa, class Element, class Choice>
@@ -97,20 +34,7 @@ public:
             std::sort(order_.begin(), order_.end(),
                       [&](std::size_t a, std::size_t b) { return diagonal(a) != diagonal(b) ? diagonal(a) > diagonal(b) : a < b; });
         }
-        double mean = 0.0;
-        for (std::size_t c = 0; c < columns_; ++c) {
-            mean += diagonal(c) / static_cast<double>(columns_);
-        }
-        std::vector<double> ordered(h.size());
-        for (std::size_t i = 0; i < columns_; ++i) {
-            for (std::size_t j = 0; j < columns_; ++j) {
-                ordered[i * columns_ + j] = h[order_[i] * columns_ + order_[j]];
-            }
-            // a column whose inputs are all zero takes part in nothing
-            double& d = ordered[i * columns_ + i];
-            d = d > 0.0 ? d + static_cast<double>(o.damping) * mean : 1.0;
-        }
-        u_ = inverse_cholesky(std::move(ordered), columns_);
+        u_ = inverse_hessian_factor(inputs, o.damping, order_);
     }
 
     bool has_inverse() const noexcept { return !u_.empty() || columns_ == 0; }
@@ -120,7 +44,7 @@ public:
         const std::size_t groups = storage::format::groups(columns_);
         if (options_.activation_order) {
             for (std::size_t g = 0; g < groups; ++g) {
-                if (!choose(to, row, g, weights + g * Element::group)) {
+                if (!choose(to, row, g, weights + g * Element::group, weights + g * Element::group)) {
                     return false;
                 }
             }
@@ -135,11 +59,12 @@ public:
             const std::size_t end = (std::min)(first + block, columns_);
             for (std::size_t i = first; i < end; ++i) {
                 const std::size_t column = order_[i], g = column / Element::group;
-                if (!options_.activation_order && column % Element::group == 0 && !choose(to, row, g, left_.data() + i)) {
+                if (!options_.activation_order && column % Element::group == 0 &&
+                    !choose(to, row, g, weights + column, left_.data() + i)) {
                     return false;
                 }
                 const weight_group<Element>& group = groups_[g];
-                const std::int32_t code = group.code(left_[i]);
+                const std::int32_t code = group.code(weights[column] == 0.0f ? 0.0f : left_[i]);
                 storage::set_code(to, row, column, code);
                 const float* const u = u_.data() + i * columns_;
                 errors_[i - first] = (left_[i] - group.real(code)) / u[i];
@@ -153,13 +78,18 @@ public:
     }
 
 private:
-    bool choose(weight_matrix<Element, full>& to, std::size_t row, std::size_t g, const float* weights) {
+    /// For weights as they have become, those zero that were zero.
+    bool choose(weight_matrix<Element, full>& to, std::size_t row, std::size_t g, const float* before, const float* weights) {
         const std::size_t groups = storage::format::groups(columns_);
         const std::size_t count = (std::min)(Element::group, columns_ - g * Element::group);
         if (g == 0) {
             groups_.clear();
         }
-        groups_.push_back(choice_.template choose<Element>(std::span(weights, count)));
+        kept_.assign(weights, weights + count);
+        for (std::size_t i = 0; i < count; ++i) {
+            kept_[i] = before[i] == 0.0f ? 0.0f : kept_[i];
+        }
+        groups_.push_back(choice_.template choose<Element>(std::span<const float>(kept_)));
         set_group(to, row * groups + g, groups_[g]);
         return groups_[g].fits();
     }
@@ -171,6 +101,7 @@ private:
     std::vector<float> u_;
     std::vector<weight_group<Element>> groups_;
     std::vector<float> left_;
+    std::vector<float> kept_;
     std::vector<float> errors_;
 };
 
@@ -185,10 +116,7 @@ result<weight_matrix<Element, full>> gptq_weights(const weight_matrix<float, ful
     for (std::size_t g = 0; g < inputs.groups.size(); ++g) {
         gptq_rows<Isa, Element, Choice> rows(inputs.groups[g], options, choice);
         if (!rows.has_inverse()) {
-            return error{error_code::invalid_data, sentence("gptq: ", inputs.name,
-                                                            ": expected second moments of the inputs that have "
-                                                            "an inverse, found others: raise the damping of ",
-                                                            options.damping)};
+            return no_inverse_hessian("gptq", inputs.name, options.damping);
         }
         for (std::size_t row = g * per_group; row < (g + 1) * per_group; ++row) {
             if (!rows.quantize(w.values.data() + row * w.columns(), quantized, row)) {
@@ -237,6 +165,9 @@ struct gptq_all_weights {
 ///
 ///     e = (w_i - q(w_i)) / U_ii;    w_j -= e U_ij for j > i;    (X^T X + damping)^-1 = U^T U, U upper triangular
 ///
+/// Weights that are zero, pruned ones, get the code of zero, and those behind them make up for what they would have become
+/// (Frantar, Alistarh 2023, section 3.5); in groups with minima, which may have no code for zero, they get the nearest one.
+///
 /// X are all rows that the float model multiplies the weights by: of a convolution what each output pixel sees, of a recurrent
 /// layer inputs and states of every step. A group's scale is chosen by `choice` when its first column comes up. Weights of which
 /// rows are looked up are quantized as they are. With Activations = dynamic_range the layers quantize their inputs, too. Takes a
@@ -257,8 +188,8 @@ auto gptq(const Model& model, const Data& data, const gptq_options& options = {}
             return map_selected_weights(
                 m, detail::gptq_all_weights<Isa, Element, Activations, Choice>{&inputs, &options, &choice, &problem}, selection);
         };
-        if (!problem && !(is_finite(options.damping) && options.damping > 0.0f && options.damping <= 1.0f)) {
-            problem = error{error_code::invalid_argument, sentence("gptq: expected a damping in (0, 1], found ", options.damping)};
+        if (!problem) {
+            problem = detail::damping_problem("gptq", options.damping);
         }
         return detail::after_calibration<Isa>("gptq", m, data, inputs, problem, quantized);
     });

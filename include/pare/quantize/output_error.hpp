@@ -1,7 +1,7 @@
 #ifndef PARE_QUANTIZE_OUTPUT_ERROR_HPP
 #define PARE_QUANTIZE_OUTPUT_ERROR_HPP
 
-#include <pare/quantize/input_statistics.hpp>
+#include <pare/train/input_statistics.hpp>
 
 PARE_NAMESPACE_BEGIN
 

@@ -5,7 +5,7 @@
 
 #include <pare/quantize/channel_scaling.hpp>
 #include <pare/quantize/dynamic.hpp>
-#include <pare/quantize/input_statistics.hpp>
+#include <pare/train/input_statistics.hpp>
 
 PARE_NAMESPACE_BEGIN
 

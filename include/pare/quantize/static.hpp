@@ -24,7 +24,7 @@ template <class From, class To>
 struct change_activations {
     template <class Weights, class Activations, class... Structure>
     auto operator()(const member_path&, const Weights& w, Activations a, const Structure&...) const {
-        if constexpr (std::is_same_v<Activations, From>) {
+        if constexpr (std::is_same_v<Activations, From> && are_float_weights<Weights>) {  // no others become bytes
             return mapped_weights<Weights, To>{w, {}};
         } else {
             return mapped_weights<Weights, Activations>{w, a};
@@ -114,13 +114,13 @@ private:
 };
 
 template <class Layer>
-inline constexpr bool holds_product = takes_static_range<Layer>;
-template <class... Layers>
-inline constexpr bool holds_product<sequential<Layers...>> = (holds_product<Layers> || ...);
-template <class Body>
-inline constexpr bool holds_product<residual<Body>> = holds_product<Body>;
-template <branch_join Join, class... Layers>
-inline constexpr bool holds_product<branches<Join, Layers...>> = (holds_product<Layers> || ...);
+inline constexpr bool holds_product = [] {
+    bool any = takes_static_range<Layer>;
+    if constexpr (has_parts<Layer>) {
+        parts_type<Layer>::for_each_type([&]<auto, class Inner>() { any = any || holds_product<Inner>; });
+    }
+    return any;
+}();
 
 /// The first weights that cannot become qint8 for static ranges.
 template <class Model>
@@ -131,10 +131,17 @@ std::optional<error> unfit_weights(const Model& model) {
             if (!problem) {
                 problem = unfit_weight(member, path.text());
             }
-            if (const std::size_t deepest = deepest_sum(member.structure); !problem && deepest > kernels::int8_largest_depth) {
-                problem = error{error_code::invalid_argument,
-                                sentence("quantize_static: ", path.text(), ": expected at most ", kernels::int8_largest_depth,
-                                         " weights in a row, so that sums of products fit 32 bits; found ", deepest)};
+            const auto check_depth = [&](const auto& w) {
+                if (!problem && w.columns() > kernels::int8_largest_depth) {  // also of sparse ones: it bounds their biases
+                    problem = error{error_code::invalid_argument,
+                                    sentence("quantize_static: ", path.text(), ": expected at most ", kernels::int8_largest_depth,
+                                             " inputs, so that sums of products and a bias fit 32 bits; found ", w.columns())};
+                }
+            };
+            if constexpr (requires { member.structure; }) {
+                check_depth(member);
+            } else {
+                member.visit([&](auto, const auto& held) { check_depth(held); });
             }
         }
     });

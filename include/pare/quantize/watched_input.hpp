@@ -7,6 +7,7 @@
 
 #include <pare/nn/branches.hpp>
 #include <pare/nn/static_network.hpp>
+#include <pare/types/mixed_weights.hpp>
 
 PARE_NAMESPACE_BEGIN
 
@@ -37,6 +38,8 @@ template <class Weights>
 inline constexpr bool are_float_weights = false;
 template <class Layout>
 inline constexpr bool are_float_weights<weight_matrix<float, Layout>> = true;
+template <class... Layouts>
+inline constexpr bool are_float_weights<layout_choice<float, Layouts...>> = true;
 
 /// A dense layer or a convolution of float weights, sparse ones or not: its input can be bytes.
 template <class Layer>

@@ -10,6 +10,7 @@
 #include <pare/quantize/ggml_blocks.hpp>
 #include <pare/types/dialects.hpp>
 #include <pare/types/granularity.hpp>
+#include <pare/types/mixed_weights.hpp>
 #include <pare/types/quantization.hpp>
 #include <pare/types/weight_matrix.hpp>
 
@@ -34,6 +35,13 @@ std::optional<error> unfit_weight(const weight_matrix<float, Layout>& w, std::st
                   : is_finite(value) ? found("weights of at most 2^62", value)
                                      : found("finite weights", "an infinity");
     });
+    return problem;
+}
+
+template <class... Layouts>
+std::optional<error> unfit_weight(const layout_choice<float, Layouts...>& w, std::string_view name) {
+    std::optional<error> problem;
+    w.visit([&](auto, const auto& held) { problem = unfit_weight(held, name); });
     return problem;
 }
 
@@ -78,6 +86,16 @@ result<weight_matrix<qint8, Layout>> quantize_weights(const weight_matrix<float,
             w.values[i], {quantized.scales[row], 0}, Dialect::template symmetric_smallest<qint8>, qint8::largest));
     });
     return quantized;
+}
+
+/// The same in the layout that was chosen for w.
+template <numeric_dialect Dialect = dialect::pare, class... Layouts>
+result<layout_choice<qint8, Layouts...>> quantize_weights(const layout_choice<float, Layouts...>& w, granularity g,
+                                                          std::string_view name = "weight") {
+    if (auto problem = detail::unfit_weight(w, name)) {
+        return *std::move(problem);
+    }
+    return map_layouts<qint8>(w, [&](const auto& held) { return *quantize_weights<Dialect>(held, g, name); });
 }
 
 /// w as qint<...> or nf4: each group of inputs has the scale and the zero point or minimum that `choice` gives it, see
@@ -167,6 +185,12 @@ auto quantize_weights_to(const weight_matrix<float, Layout>& w, std::string_view
                       "pare: weights are quantized to qint8, qint<bits, group>, nf4<group> or a block of ggml");
         return quantize_weights<std::conditional_t<numeric_dialect<Choice>, Choice, dialect::pare>>(w, Granularity, name);
     }
+}
+template <class Element, granularity Granularity, class Choice, class... Layouts>
+auto quantize_weights_to(const layout_choice<float, Layouts...>& w, std::string_view name, const Choice&) {
+    static_assert(std::is_same_v<Element, qint8>,
+                  "pare: qint and nf4 weights and blocks of ggml are stored in full; quantize a sparse model to qint8");
+    return quantize_weights<std::conditional_t<numeric_dialect<Choice>, Choice, dialect::pare>>(w, Granularity, name);
 }
 
 }  // namespace detail

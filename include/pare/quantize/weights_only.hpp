@@ -7,8 +7,9 @@ PARE_NAMESPACE_BEGIN
 
 /// The model with its weights as qint8 (a scale per output), qint<bits, group>, nf4<group> or blocks of ggml, and activations as
 /// the floats that they are: weights become floats again on the way into the product. Smaller, with no error but that of the
-/// weights, and faster where memory is the limit, which is at small batches. Takes a model or a result of one, and a selection of
-/// layers, as quantize_dynamic(); errors as there.
+/// weights, and faster where memory is the limit, which is at small batches. Zeros, pruned weights, stay zero, but where groups have a
+/// minimum (qscheme::minimum, q4_1, q5_1, q4_K), which need not have a code for zero. Takes a model or a result of one, and a
+/// selection of layers, as quantize_dynamic(); errors as there.
 template <class Element, class Model, class Selection = every_layer>
 requires(!code_choice<Selection>) auto quantize_weights_only(const Model& model, Selection selection = {}) {
     static_assert(detail::in_groups<Element> || std::is_same_v<Element, qint8>,
