@@ -6,13 +6,14 @@
 #include <vector>
 
 #include <pare/kernels/elementwise.hpp>
+#include <pare/kernels/reduce.hpp>
 
 PARE_NAMESPACE_BEGIN
 
 namespace detail {
 
 /// Keeps gradients small: each to [-largest, largest], then all together times min(1, largest_norm / norm). 0 is no limit.
-/// torch.nn.utils.clip_grad_value_, clip_grad_norm_. Sums in one order, whatever the executor.
+/// torch.nn.utils.clip_grad_value_, clip_grad_norm_. Sums in one order, whatever the executor and the instruction set.
 template <class Isa>
 class gradient_clipping {
 public:
@@ -31,7 +32,8 @@ public:
         if (largest_norm_ > 0.0f) {
             exec.for_each(sums_.size(), [&](std::size_t task) {
                 const std::size_t first = task * kernels::elementwise_task;
-                sums_[task] = sum_of_squares(g.data() + first, (std::min)(kernels::elementwise_task, g.size() - first));
+                const std::size_t count = (std::min)(kernels::elementwise_task, g.size() - first);
+                sums_[task] = static_cast<double>(kernels::sum_of<Isa>(count, [](auto v) { return v * v; }, g.data() + first));
             });
             double sum = 0.0;
             for (const double s : sums_) {
@@ -49,27 +51,6 @@ public:
 private:
     static std::size_t tasks(std::size_t count) noexcept {
         return (count + kernels::elementwise_task - 1) / kernels::elementwise_task;
-    }
-
-    static double sum_of_squares(const float* g, std::size_t n) noexcept {
-        using V = simd::ops<Isa>;
-        auto squares = V::set(0.0f);
-        std::size_t i = 0;
-        for (; i + V::lanes <= n; i += V::lanes) {
-            const auto v = V::load(g + i);
-            squares = V::fma(v, v, squares);
-        }
-        if (i < n) {
-            const auto v = V::load_partial(g + i, n - i);
-            squares = V::fma(v, v, squares);
-        }
-        float lanes[V::lanes];
-        V::store(lanes, squares);
-        double sum = 0.0;
-        for (const float lane : lanes) {
-            sum += static_cast<double>(lane);
-        }
-        return sum;
     }
 
     float largest_;

@@ -185,12 +185,14 @@ private:
 struct minibatch {
     std::span<const std::size_t> indices;  // in the data set
     std::span<const std::int32_t> labels;
+    std::size_t step = 0;  // of the training, over all epochs; 0 outside of one
 };
 
 /// The same of samples with targets, [batch, outputs].
 struct target_batch {
     std::span<const std::size_t> indices;
     matrix_view<const float> targets;
+    std::size_t step = 0;
 };
 
 namespace detail {
@@ -252,11 +254,11 @@ public:
         return std::nullopt;
     }
     /// What a loss is told of them.
-    batch fetched(std::span<const std::size_t> indices) const noexcept {
+    batch fetched(std::span<const std::size_t> indices, std::size_t step = 0) const noexcept {
         if constexpr (labelled_dataset<Data>) {
-            return {indices, {targets_.data(), indices.size()}};
+            return {indices, {targets_.data(), indices.size()}, step};
         } else {
-            return {indices, {targets_.data(), indices.size(), per_sample_}};
+            return {indices, {targets_.data(), indices.size(), per_sample_}, step};
         }
     }
 

@@ -8,10 +8,12 @@
 
 #include <pare/core/random.hpp>
 #include <pare/kernels/elementwise.hpp>
+#include <pare/nn/masked.hpp>
 #include <pare/nn/training.hpp>
 #include <pare/train/clipping.hpp>
 #include <pare/train/dataset.hpp>
 #include <pare/train/hooks.hpp>
+#include <pare/train/losses.hpp>
 #include <pare/types/quantization.hpp>
 
 PARE_NAMESPACE_BEGIN
@@ -70,6 +72,41 @@ void update(Executor& exec, const Optimizer& optimizer, std::span<float> w, cons
     });
 }
 
+/// What masks do not keep: parameters, and what the optimizer remembers of them.
+class pruned_numbers {
+public:
+    pruned_numbers(std::span<float> slots, std::size_t slot_stride) : slots_(slots), slot_stride_(slot_stride) {}
+
+    /// `first` is the place of its numbers among all parameters.
+    template <class Member>
+    void add(Member& member, std::size_t first) {
+        if constexpr (has_mask<Member>) {
+            masks_.push_back({&masked_in(member)->mask, trainable_values(member).data(), first});
+        }
+    }
+    void set_to_zero() const noexcept {
+        for (const member_mask& m : masks_) {
+            m.mask->apply(m.values);
+            for (std::size_t s = 0; s < slots_.size(); s += slot_stride_) {
+                m.mask->apply(slots_.data() + s + m.first);
+            }
+        }
+    }
+
+private:
+    struct member_mask {
+        const sparse_mask* mask;
+        float* values;
+        std::size_t first;
+    };
+    std::vector<member_mask> masks_;
+    std::span<float> slots_;
+    std::size_t slot_stride_;
+};
+
+/// Of how many steps a loss is asked before the training; of others when their turn comes.
+inline constexpr std::size_t steps_asked_before = std::size_t{1} << 20;
+
 /// Whether a model can learn from a data set with this loss.
 template <class Data, class Loss, class Shape>
 std::optional<error> training_problem(const Data& data, const Loss& loss, const fit_options& options, const Shape& input,
@@ -88,11 +125,16 @@ std::optional<error> training_problem(const Data& data, const Loss& loss, const 
                          sentence("fit: expected limits of gradients that are above 0, or 0 for none; got ", limit)};
         }
     }
-    if constexpr (requires { loss.problem(data.size(), outputs); }) {
-        return loss.problem(data.size(), outputs);
-    } else {
-        return std::nullopt;
+    auto problem = loss_problem(loss, data.size(), outputs, 0);
+    if constexpr (loss_of_steps<Loss>) {
+        const std::size_t batch = (std::min)(options.batch_size, std::size_t{data.size()});
+        const std::size_t epoch = (data.size() - 1) / batch + 1;
+        const std::size_t steps = options.epochs <= steps_asked_before / epoch ? epoch * options.epochs : steps_asked_before;
+        for (std::size_t step = 1; step < steps && !problem; ++step) {
+            problem = loss.problem(data.size(), outputs, step);
+        }
     }
+    return problem;
 }
 
 /// The training loop of fit().
@@ -132,11 +174,15 @@ result<fit_report> train(Model& model, const Data& data, const Loss& loss, const
     state.batch_size = batch_size;
     state.shuffle_seed = options.shuffle_seed;
     state.slots = {slots.data(), slots.size()};
+    state.gradient = gradient;
     call_on_fit_begin_from_last(model, state, ctx, extras...);
     std::vector<std::span<float>> parameters;
-    for_each_member(model, [&](const member_path&, auto& member) {
+    pruned_numbers pruned(state.slots, parameter_count);
+    for_each_member(model, [&, first = std::size_t{0}](const member_path&, auto& member) mutable {
         if constexpr (trained_member<std::remove_reference_t<decltype(member)>>) {
+            pruned.add(member, first);
             for_each_trained(member, [&](std::span<float> values) { parameters.push_back(values); });
+            first += trained_count(member);
         }
     });
     while (state.epoch < options.epochs && !state.stop && !state.problem) {
@@ -149,7 +195,13 @@ result<fit_report> train(Model& model, const Data& data, const Loss& loss, const
         for (; state.step_in_epoch < state.steps_per_epoch && !state.stop && !state.problem; ++state.step_in_epoch, ++state.step) {
             const std::size_t first = state.step_in_epoch * batch_size;
             const std::size_t batch = (std::min)(batch_size, order.size() - first);
+            if constexpr (loss_of_steps<Loss>) {
+                if (state.step >= steps_asked_before && (state.problem = loss.problem(data.size(), output.size(), state.step))) {
+                    break;
+                }
+            }
             (call_on_step_begin(extras, model, state, ctx), ...);
+            pruned.set_to_zero();
 
             const std::span<const std::size_t> indices(order.data() + first, batch);
             if (auto problem = buffer.fetch(data, indices)) {
@@ -162,8 +214,9 @@ result<fit_report> train(Model& model, const Data& data, const Loss& loss, const
             ctx.random = random_numbers(options.shuffle_seed, (std::uint64_t{1} << 33) + state.step);
             ctx.scratch = scratch.with(gradient);
             pare::forward_training(model, ctx, x, batch_of(outputs.data(), batch, output), {saved.data(), saved.size()});
-            const double batch_loss = loss(matrix_view<const float>(outputs.data(), batch, output.size()), buffer.fetched(indices),
-                                           matrix_view<float>(output_gradient.data(), batch, output.size()));
+            const double batch_loss =
+                loss(matrix_view<const float>(outputs.data(), batch, output.size()), buffer.fetched(indices, state.step),
+                     matrix_view<float>(output_gradient.data(), batch, output.size()));
             if (!is_finite(static_cast<float>(batch_loss))) {
                 state.problem = diverged("a loss that is NaN or infinite");
                 break;
@@ -173,6 +226,7 @@ result<fit_report> train(Model& model, const Data& data, const Loss& loss, const
                            batch_of(static_cast<const float*>(output_gradient.data()), batch, output),
                            batch_of(static_cast<float*>(nullptr), batch, sample), gradient, {saved.data(), saved.size()});
             clipping(exec, gradient);
+            (call_on_gradient(extras, model, state, ctx), ...);
             std::size_t offset = 0;
             for (const auto& w : parameters) {
                 update<Isa>(exec, optimizer, w, gradient.data() + offset, slots.data() + offset, parameter_count, state.step + 1);
@@ -194,6 +248,7 @@ result<fit_report> train(Model& model, const Data& data, const Loss& loss, const
         state.step_in_epoch = 0;
         state.loss_sum = 0.0;
     }
+    pruned.set_to_zero();
     (call_on_fit_end(extras, model, state, ctx), ...);
     if (state.problem) {
         return *std::move(state.problem);
@@ -209,12 +264,17 @@ result<fit_report> train(Model& model, const Data& data, const Loss& loss, const
 ///     on_fit_begin(model, training_state&)       before the first step, that of the last callback first: a checkpoint restores
 ///                                                the run before the others look where it stands
 ///     on_step_begin(model, training_state&)      before the forward pass
+///     on_gradient(model, training_state&)        before the update: state.gradient is what the optimizer is given
 ///     on_step_end(model, training_state&)        after the update
 ///     on_epoch_end(model, training_state&)       of a whole epoch
 ///     on_fit_end(model, training_state&)
 ///     augment(x, random_numbers) const           changes the inputs of a batch, [batch, ...] in the shape of the data's samples
 ///
-/// The first five may have a third parameter, the context of the run, for its instruction set and its executor.
+/// The first six may have a third parameter, the context of the run, for its instruction set and its executor.
+///
+/// Masks of a model hold: before each forward pass, and at the end, weights that they do not keep are zero, and so are the
+/// optimizer's numbers of these (momentum, moments). So a pruned weight is never moved by what was learned before it was pruned;
+/// what a callback finds in it before the next step is one update by that step's gradient, by which a new mask may bring it back.
 ///
 /// The result depends on the model, the data, the options and the instruction set alone, to the bit: not on the executor. Memory:
 /// see training_memory_of(), allocated before the first step. Errors: an empty data set or batch, shapes that do not fit the model,
@@ -238,7 +298,7 @@ result<fit_report> fit(Model& model, const Data& data, const Loss& loss, const O
     static_assert(trainable, "pare: fit() trains float weights; this storage cannot be trained");
     static_assert(known,
                   "pare: fit() takes executors and callbacks; a callback has at least one of on_step_begin, on_step_end, "
-                  "on_epoch_end, on_fit_end, on_fit_begin, augment");
+                  "on_epoch_end, on_fit_end, on_fit_begin, on_gradient, augment");
     static_assert(fits || !optimizes, "pare: this loss takes labels and the data has targets, or the other way round");
     if constexpr (optimizes && trainable && known && fits) {
         return detail::train<Isa>(model, data, loss, optimizer, options, extras...);

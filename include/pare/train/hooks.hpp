@@ -52,6 +52,8 @@ struct training_state {
     std::size_t batch_size = 0;
     seed shuffle_seed{};
     std::span<float> slots;  // the optimizer's
+
+    std::span<const float> gradient;  // of the parameters, in the order of members: after on_gradient it is of that step
 };
 
 namespace detail {
@@ -75,6 +77,7 @@ namespace detail {
     }
 PARE_CALLBACK_HOOK(on_fit_begin)
 PARE_CALLBACK_HOOK(on_step_begin)
+PARE_CALLBACK_HOOK(on_gradient)
 PARE_CALLBACK_HOOK(on_step_end)
 PARE_CALLBACK_HOOK(on_epoch_end)
 PARE_CALLBACK_HOOK(on_fit_end)
@@ -106,8 +109,8 @@ void call_augment(const T& t, const X& x, const random_numbers& random) {
 /// What may stand behind the options of fit.
 template <class T, class Model, class X, class Context>
 inline constexpr bool is_extra = executor<T> || has_on_fit_begin<T, Model, Context> || has_on_step_begin<T, Model, Context> ||
-                                 has_on_step_end<T, Model, Context> || has_on_epoch_end<T, Model, Context> ||
-                                 has_on_fit_end<T, Model, Context> || augments<T, X>;
+                                 has_on_gradient<T, Model, Context> || has_on_step_end<T, Model, Context> ||
+                                 has_on_epoch_end<T, Model, Context> || has_on_fit_end<T, Model, Context> || augments<T, X>;
 
 /// The first executor of a list that ends with one.
 template <class First, class... Rest>

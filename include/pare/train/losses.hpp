@@ -6,6 +6,7 @@
 #include <optional>
 
 #include <pare/core/tensor.hpp>
+#include <pare/simd/math.hpp>
 #include <pare/train/dataset.hpp>
 
 PARE_NAMESPACE_BEGIN
@@ -13,9 +14,26 @@ PARE_NAMESPACE_BEGIN
 /// A loss is a function object: double operator()(y [batch, outputs], minibatch, gradient [batch, outputs]) const returns the mean
 /// over the batch and stores its derivative by y. It takes a minibatch, whose samples have labels, or a target_batch, whose samples
 /// have a row of numbers each. One that fits only some data, or has parameters that may be wrong, may say so before training:
-/// std::optional<error> problem(samples, outputs) const.
+/// std::optional<error> problem(samples, outputs) const; or problem(samples, outputs, step) const, where that depends on the step:
+/// fit asks of the first 2^20 steps, or as many as there are, before the training, and of each later one before it is taken.
 
 namespace detail {
+
+template <class Loss>
+concept loss_of_steps = requires(const Loss& loss, std::size_t n) {
+    loss.problem(n, n, n);
+};
+
+template <class Loss>
+std::optional<error> loss_problem(const Loss& loss, std::size_t samples, std::size_t outputs, std::size_t step) {
+    if constexpr (loss_of_steps<Loss>) {
+        return loss.problem(samples, outputs, step);
+    } else if constexpr (requires { loss.problem(samples, outputs); }) {
+        return loss.problem(samples, outputs);
+    } else {
+        return std::nullopt;
+    }
+}
 
 /// log of the sum over k of exp(x[k] / T).
 inline double log_sum_exp(const float* x, std::size_t n, float inverse_temperature) noexcept {
@@ -25,7 +43,7 @@ inline double log_sum_exp(const float* x, std::size_t n, float inverse_temperatu
     }
     double sum = 0.0;
     for (std::size_t j = 0; j < n; ++j) {
-        sum += static_cast<double>(std::exp((x[j] - largest) * inverse_temperature));
+        sum += static_cast<double>(simd::exp<isa::scalar>((x[j] - largest) * inverse_temperature));
     }
     return static_cast<double>(largest * inverse_temperature) + std::log(sum);
 }
@@ -38,7 +56,7 @@ inline double softmax_with_temperature(const float* x, std::size_t n, float inve
     }
     double sum = 0.0;
     for (std::size_t j = 0; j < n; ++j) {
-        p[j] = std::exp((x[j] - largest) * inverse_temperature);
+        p[j] = simd::exp<isa::scalar>((x[j] - largest) * inverse_temperature);
         sum += static_cast<double>(p[j]);
     }
     for (std::size_t j = 0; j < n; ++j) {

@@ -104,7 +104,7 @@ struct adam {
             d = V::fma(decay, x, d);
             m = V::fma(b1, m, V::opaque(c1 * d));
             v = V::fma(b2, v, V::opaque(c2 * (d * d)));
-            x = V::opaque(x * kept) + rate * m / V::fma(V::sqrt(v), root, eps);
+            x = V::opaque(x * kept) + V::divide(rate * m, V::fma(V::sqrt(v), root, eps));
         });
     }
 };
@@ -122,7 +122,8 @@ struct adamw {
 
     template <class Isa>
     void update(std::size_t n, float* w, const float* g, const std::array<float*, slots>& slot, std::size_t step) const noexcept {
-        adam{learning_rate, beta1, beta2, epsilon}.move<Isa>(n, w, g, slot, step, 0.0f, 1.0f - learning_rate * weight_decay);
+        adam{learning_rate, beta1, beta2, epsilon}.move<Isa>(n, w, g, slot, step, 0.0f,
+                                                             1.0f - opaque(learning_rate * weight_decay));
     }
 };
 
@@ -149,7 +150,7 @@ struct rmsprop {
         detail::update_parameters<Isa>(n, w, g, slot, [&](auto& x, auto d, auto& v, auto& b) {
             d = V::fma(decay, x, d);
             v = V::fma(a, v, V::opaque(c * (d * d)));
-            b = V::fma(mu, b, d / (V::sqrt(v) + eps));
+            b = V::fma(mu, b, V::divide(d, V::sqrt(v) + eps));
             x = V::fma(rate, b, x);
         });
     }

@@ -4,14 +4,15 @@
 #include <array>
 #include <cmath>
 #include <cstddef>
+#include <vector>
 
 #include <pare/config/version.hpp>
 
 PARE_NAMESPACE_BEGIN
 
-/// A schedule of the learning rate says by what an optimizer's own one is multiplied at a step, which counts from 0 over all
-/// epochs: double factor_at(step) const. `scheduled(adam{.learning_rate = 3e-3f}, warm_up{500, cosine_decay{.steps = 9000}})` is an
-/// optimizer.
+/// A schedule says by what a number is multiplied at a step, which counts from 0 over all epochs: double factor_at(step) const.
+/// `scheduled(adam{.learning_rate = 3e-3f}, warm_up{500, cosine_decay{.steps = 9000}})` is an optimizer whose learning rate follows
+/// one; scheduled_loss (train/scheduled_loss.hpp) a loss whose parameters do.
 
 struct constant_rate {
     static constexpr double factor_at(std::size_t) noexcept { return 1.0; }
@@ -39,6 +40,14 @@ inline double share(std::size_t step, std::size_t steps) noexcept {
 }
 
 }  // namespace detail
+
+/// From 1 to final_factor in a straight line, where it stays. torch.optim.lr_scheduler.LinearLR.
+struct linear_decay {
+    std::size_t steps = 1000;
+    double final_factor = 0.0;
+
+    double factor_at(std::size_t step) const noexcept { return 1.0 + (final_factor - 1.0) * detail::share(step, steps); }
+};
 
 /// From 1 to final_factor along half a period of the cosine, where it stays. Loshchilov, Hutter 2017, eq. 5.
 /// torch.optim.lr_scheduler.CosineAnnealingLR.
@@ -88,6 +97,30 @@ template <class Then>
 warm_up(std::size_t, Then) -> warm_up<Then>;
 template <class Then>
 warm_up(std::size_t, Then, double) -> warm_up<Then>;
+
+/// The factors of a list, one for each step; the last one stays. An empty list is constant_rate. by_epoch{n, factor_list{...}} has
+/// one for each epoch.
+struct factor_list {
+    std::vector<double> factors;
+
+    double factor_at(std::size_t step) const noexcept {
+        return factors.empty() ? 1.0 : factors[step < factors.size() ? step : factors.size() - 1];
+    }
+};
+
+/// Another schedule in epochs: its step is the number of the epoch. steps_per_epoch is the number of samples by the batch size,
+/// rounded up.
+template <class Schedule>
+struct by_epoch {
+    std::size_t steps_per_epoch = 1;
+    Schedule schedule{};
+
+    double factor_at(std::size_t step) const noexcept {
+        return schedule.factor_at(steps_per_epoch == 0 ? step : step / steps_per_epoch);
+    }
+};
+template <class Schedule>
+by_epoch(std::size_t, Schedule) -> by_epoch<Schedule>;
 
 /// An optimizer whose learning rate follows a schedule.
 template <class Optimizer, class Schedule>
