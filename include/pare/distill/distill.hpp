@@ -1,134 +1,88 @@
 #ifndef PARE_DISTILL_DISTILL_HPP
 #define PARE_DISTILL_DISTILL_HPP
 
-#include <optional>
-#include <vector>
-
-#include <pare/train/evaluate.hpp>
+#include <pare/distill/logit_losses.hpp>
+#include <pare/distill/teacher_logits.hpp>
 #include <pare/train/fit.hpp>
-#include <pare/train/losses.hpp>
 
 PARE_NAMESPACE_BEGIN
 
-/// loss = hard_weight * CE(student, label) + (1 - hard_weight) * T^2 * KL(softmax(teacher / T) || softmax(student / T)), batch
-/// mean. Hinton, Vinyals, Dean 2015, section 2. The factor T^2 keeps the gradient of the soft part, T * (softmax(student / T) -
-/// softmax(teacher / T)), as large as the hard one's.
-struct soft_targets {
-    float temperature = 4.0f;
-    float hard_weight = 0.1f;
-
-    std::optional<error> problem() const {
-        if (!is_finite(temperature) || temperature <= 0.0f) {
-            return error{error_code::invalid_argument,
-                         sentence("soft_targets: expected a temperature above 0, found ", temperature)};
-        }
-        if (!is_finite(hard_weight) || hard_weight < 0.0f || hard_weight > 1.0f) {
-            return error{error_code::invalid_argument,
-                         sentence("soft_targets: expected a hard_weight in [0, 1], found ", hard_weight)};
-        }
-        return std::nullopt;
-    }
-
-    /// teacher(i) points to the teacher's logits of sample i of the batch; loss and gradient as other losses.
-    template <class Teacher>
-    double operator()(matrix_view<const float> student, const minibatch& batch, matrix_view<float> gradient,
-                      const Teacher& teacher) const {
-        std::vector<float> soft(2 * student.columns);
-        const auto scale = 1.0f / static_cast<float>(student.rows);
-        double loss = 0.0;
-        for (std::size_t i = 0; i < student.rows; ++i) {
-            loss += row(student.row(i), teacher(i), static_cast<std::size_t>(batch.labels[i]), student.columns, gradient.row(i),
-                        soft.data());
-            for (std::size_t j = 0; j < student.columns; ++j) {
-                gradient(i, j) *= scale;
-            }
-        }
-        return loss / static_cast<double>(student.rows);
-    }
-
-private:
-    double row(const float* student, const float* teacher, std::size_t label, std::size_t n, float* gradient,
-               float* soft) const noexcept {
-        float* const p = soft;      // softmax(student / T)
-        float* const q = soft + n;  // softmax(teacher / T)
-        const float inverse = 1.0f / temperature;
-        const double log_sum = detail::softmax_with_temperature(student, n, 1.0f, gradient);
-        const double log_sum_p = detail::softmax_with_temperature(student, n, inverse, p);
-        const double log_sum_q = detail::softmax_with_temperature(teacher, n, inverse, q);
-        double divergence = 0.0;
-        for (std::size_t j = 0; j < n; ++j) {
-            const double log_q = static_cast<double>(teacher[j] * inverse) - log_sum_q;
-            const double log_p = static_cast<double>(student[j] * inverse) - log_sum_p;
-            divergence += static_cast<double>(q[j]) * (log_q - log_p);
-        }
-        gradient[label] -= 1.0f;
-        for (std::size_t j = 0; j < n; ++j) {
-            gradient[j] = hard_weight * gradient[j] + (1.0f - hard_weight) * temperature * (p[j] - q[j]);
-        }
-        const auto h = static_cast<double>(hard_weight);
-        const auto t = static_cast<double>(temperature);
-        return h * (log_sum - static_cast<double>(student[label])) + (1.0 - h) * t * t * divergence;
-    }
-};
-
-/// The loss against a teacher's outputs, for fit, prune and whatever else takes a loss. The teacher has run once over the data set,
-/// before the first step; the logits of each sample are looked up by its index, so the loss belongs to that data set.
+/// The loss against a teacher's logits, for fit, prune and whatever else takes a loss. Those of each sample are looked up by its
+/// index, so the loss belongs to the data set that the teacher has seen. Targets say what of them is learned
+/// (distill/logit_losses.hpp).
+template <class Targets = soft_targets>
 class distillation_loss {
 public:
-    /// Runs the teacher over the data, as fast as its own storage allows: it may be quantized or sparse. Allocates its logits.
-    /// Errors: a temperature that is not above 0, a share outside [0, 1], samples that do not fit the teacher.
-    template <class Isa = isa::native, class Teacher, dataset Data, class Executor = serial_executor>
-    static result<distillation_loss> make(const Teacher& teacher, const Data& data, const soft_targets& targets,
-                                          Executor&& exec = {}) {
-        if (auto problem = targets.problem()) {
+    /// Errors: targets that make no sense at the first step, such as a temperature that is not above 0; fit asks of the others.
+    static result<distillation_loss> make(teacher_logits logits, const Targets& targets) {
+        if (auto problem = detail::targets_problem(targets, 0)) {
             return *std::move(problem);
         }
-        const auto ready = prepare<Isa>(freeze(teacher));
-        distillation_loss loss;
-        loss.targets_ = targets;
-        loss.classes_ = ready.output_size();
-        loss.logits_ = aligned_array<float>(data.size() * loss.classes_);
-        loss.samples_ = data.size();
-        auto problem = run_over(ready, data, exec, [&](std::size_t first, auto, matrix_view<const float> y) {
-            std::copy(y.data, y.data + y.rows * y.columns, loss.logits_.data() + first * y.columns);
-        });
-        return problem ? result<distillation_loss>(*std::move(problem)) : result<distillation_loss>(std::move(loss));
+        return distillation_loss(std::move(logits), targets);
+    }
+    /// Runs the teacher over the data first; a model, a prepared one, or a callable_teacher. Errors: those of teacher_logits, too.
+    template <class Isa = isa::native, class Teacher, dataset Data, class Executor = serial_executor>
+    static result<distillation_loss> make(const Teacher& teacher, const Data& data, const Targets& targets, Executor&& exec = {}) {
+        if (auto problem = detail::targets_problem(targets, 0)) {
+            return *std::move(problem);
+        }
+        return and_then(teacher_logits::make<Isa>(teacher, data, {}, exec),
+                        [&](teacher_logits logits) { return make(std::move(logits), targets); });
     }
 
-    /// For fit: whether it was made for as many samples and outputs.
-    std::optional<error> problem(std::size_t samples, std::size_t outputs) const {
-        if (samples == samples_ && outputs == classes_) {
-            return std::nullopt;
-        }
-        return error{
-            error_code::invalid_argument,
-            sentence("distillation_loss: expected a student of ", classes_, " outputs, as many as its teacher's, and ", samples_,
-                     " samples, those that the teacher has seen; found ", outputs, " outputs and ", samples, " samples")};
+    /// For fit: whether it was made for as many samples and outputs, and its targets make sense.
+    std::optional<error> problem(std::size_t samples, std::size_t outputs) const { return problem_at(samples, outputs, 0); }
+    std::optional<error> problem(std::size_t samples, std::size_t outputs, std::size_t step) const
+        requires detail::targets_of_steps<Targets>
+    {
+        return problem_at(samples, outputs, step);
     }
 
     double operator()(matrix_view<const float> student, const minibatch& batch, matrix_view<float> gradient) const {
-        return targets_(student, batch, gradient, [&](std::size_t i) { return logits_.data() + batch.indices[i] * classes_; });
+        std::vector<float> teacher(student.rows * student.columns);
+        logits_.read(batch.indices, teacher.data());
+        return targets_(student, matrix_view<const float>(teacher.data(), student.rows, student.columns), batch, gradient);
     }
 
 private:
-    distillation_loss() = default;
+    distillation_loss(teacher_logits logits, const Targets& targets) : logits_(std::move(logits)), targets_(targets) {}
 
-    soft_targets targets_;
-    std::size_t samples_ = 0;
-    std::size_t classes_ = 0;
-    aligned_array<float> logits_;  // [samples, classes]
+    std::optional<error> problem_at(std::size_t samples, std::size_t outputs, std::size_t step) const {
+        if (samples == logits_.samples() && outputs == logits_.classes()) {
+            return detail::targets_problem(targets_, samples, outputs, step);
+        }
+        return error{error_code::invalid_argument,
+                     sentence("distillation_loss: expected a student of ", logits_.classes(),
+                              " outputs, as many as its teacher's, and ", logits_.samples(),
+                              " samples, those that the teacher has seen; found ", outputs, " outputs and ", samples, " samples")};
+    }
+
+    teacher_logits logits_;
+    Targets targets_;
 };
 
-/// Trains a student to give the outputs of a teacher and returns it. Takes both as models or results of models; extras as fit.
-/// Errors: those of distillation_loss and fit, and teacher and student of different output counts.
-template <class Isa = isa::native, class Student, class Teacher, dataset Data, class Optimizer, class... Extras>
-auto distill(const Student& student, const Teacher& teacher, const Data& data, const soft_targets& targets,
-             const Optimizer& optimizer, const fit_options& options = {}, Extras&&... extras) {
+/// Trains a student to give the outputs of a teacher and returns it. Takes both as models or results of models, the teacher also as
+/// a prepared one, a callable_teacher or teacher_logits of the data; extras as fit. Errors: those of distillation_loss and fit, and
+/// teacher and student of different output counts.
+template <class Isa = isa::native, class Student, class Teacher, dataset Data, class Targets, class Optimizer, class... Extras>
+auto distill(const Student& student, const Teacher& teacher, const Data& data, const Targets& targets, const Optimizer& optimizer,
+             const fit_options& options = {}, Extras&&... extras) {
+    static_assert(
+        requires(matrix_view<const float> y, const minibatch& b, matrix_view<float> g) {
+            { targets(y, y, b, g) } -> std::convertible_to<double>;
+        },
+        "pare: distill(student, teacher, data, targets, optimizer, ...): the fourth argument says what is learned from logits, "
+        "such as "
+        "soft_targets");
     return and_then(student, [&](auto trained) {
         using outcome = result<decltype(trained)>;
         serial_executor serial;
         const auto loss = and_then(teacher, [&](const auto& t) {
-            return distillation_loss::make<Isa>(t, data, targets, detail::first_executor(extras..., serial));
+            if constexpr (std::is_same_v<std::remove_cvref_t<decltype(t)>, teacher_logits>) {
+                return distillation_loss<Targets>::make(t, targets);
+            } else {
+                return distillation_loss<Targets>::template make<Isa>(t, data, targets, detail::first_executor(extras..., serial));
+            }
         });
         if (!loss) {
             return outcome(loss.error());
