@@ -36,6 +36,8 @@ public:
     void form(const std::string& name, std::string text) { metadata_.emplace_back(name, std::move(text)); }
 
     bytes content() const { return safetensors_content(tensors_, metadata_); }
+    std::span<const tensor_entry> tensors() const noexcept { return tensors_; }
+    std::span<const std::pair<std::string, std::string>> metadata() const noexcept { return metadata_; }
     /// Two tensors of one name, with which the content cannot be read.
     const std::optional<error>& problem() const noexcept { return problem_; }
 

@@ -2,6 +2,8 @@
 #define PARE_IO_MODEL_HPP
 
 #include <pare/io/archive.hpp>
+#include <pare/kernels/gemm_int8.hpp>
+#include <pare/nn/clustered.hpp>
 #include <pare/nn/fake_quantized.hpp>
 #include <pare/nn/fake_range.hpp>
 #include <pare/nn/layer.hpp>
@@ -23,12 +25,18 @@ PARE_NAMESPACE_BEGIN
 ///     qint<B, G>, nf4<G>                w, w.scale        U8 [outputs, bytes of a row], F32 or F16 [outputs, groups]
 ///     affine qint<B, G>                 w.zero_point      besides: U8 [outputs, groups]
 ///     qint<B, G> with minima            w.minimum         besides: F32 or F16 [outputs, groups]
+///     codebook<K>, clustered            w, w.codebook     U8 [outputs, inputs], F32 [K], the values that codes stand for
 ///     row_quint<B>                      w, w.scale,       U8 [rows, bytes of a row], F32 or F16 [rows] twice
 ///                                       w.minimum
 ///     blocks of ggml                    w                 U8 [outputs, bytes of a row], byte for byte as ggml stores them
 ///     csr                               w.crow_indices    U32 [outputs + 1], where rows begin
 ///                                       w.col_indices     U16 (csr32: U32) [stored], their columns
 ///                                       w.values          F32, BF16 or I8 [stored]; w.scale as above
+///     bsr<R, C>                         those of csr      with rows and columns of blocks in the place of rows and columns;
+///                                                         w.values [blocks, R, C], zero where a block reaches beyond the matrix
+///     n_of_m<N, M>                      w.indices         U8 [outputs, bytes of a row], the places of weights in their groups,
+///                                                         as many bits each as M - 1 has, from the lowest of a byte on
+///                                       w.values          F32, BF16, F16 or I8 [outputs, stored of a row]; w.scale as above
 ///     mixed_weights                     w.candidate       U8 [1], which candidate it is; and the tensors of that
 ///     static_range                      w.scale,          F32 [1] and I32 [1], w being "input": of what the layer takes
 ///                                       w.zero_point
@@ -61,6 +69,17 @@ namespace detail {
 template <class Archive, class Element, class Layout>
 void serialize_scales(Archive& archive, const std::string& name, weight_matrix<Element, Layout>& w) {
     if (w.scales.empty()) {
+        return;
+    }
+    if constexpr (is_codebook<Element>) {
+        archive.array(name + ".codebook", std::span(w.scales), {w.scales.size()});
+        if constexpr (Archive::loading) {
+            for (const std::uint8_t code : w.values) {
+                if (!archive.failed() && code >= w.scales.size()) {
+                    archive.fail(name, sentence("codes from 0 to ", w.scales.size() - 1), sentence(int{code}));
+                }
+            }
+        }
         return;
     }
     const std::string scale = name + ".scale";
@@ -126,41 +145,91 @@ void serialize(Archive& archive, const std::string& name, weight_matrix<Element,
     }
 }
 
-template <class Archive, class Element, class Index, class... Axes>
-void serialize(Archive& archive, const std::string& name, weight_matrix<Element, basic_csr<Index>>& w, const Axes&...) {
-    using weights = weight_matrix<Element, basic_csr<Index>>;
-    archive.form(name, sentence(w.describe(), ", ", w.rows(), " x ", w.columns()));
-    std::vector<std::uint32_t> row_begin(w.rows() + 1);
-    std::vector<Index> column;
+/// Layouts of blocks, whose columns rise within each row of them: csr with its blocks of one weight, and bsr.
+template <class Archive, class Element, class Layout, class... Axes>
+requires requires {
+    Layout::block_rows;
+}
+void serialize(Archive& archive, const std::string& name, weight_matrix<Element, Layout>& w, const Axes&...) {
+    using Index = typename Layout::index;
+    constexpr std::size_t block_rows = Layout::block_rows, block_columns = Layout::block_columns;
     if constexpr (Archive::loading) {
-        column.resize(archive.length(name + ".col_indices"));
-    } else {
-        std::copy(w.structure.row_begin(), w.structure.row_begin() + row_begin.size(), row_begin.begin());
-        column.assign(w.structure.column(), w.structure.column() + w.structure.stored());
-    }
-    archive.array(name + ".crow_indices", std::span(row_begin), {row_begin.size()});
-    archive.array(name + ".col_indices", std::span(column), {column.size()});
-    if constexpr (Archive::loading) {
-        std::vector<bool> kept(w.rows() * w.columns());
-        const bool whole =
-            row_begin.front() == 0 && row_begin.back() == column.size() && std::is_sorted(row_begin.begin(), row_begin.end());
-        if (!whole) {
-            archive.fail(name + ".crow_indices", sentence("numbers that rise from 0 to ", column.size()), "others");
+        if (w.columns() > Layout::most_columns) {
+            archive.fail(name, sentence("at most ", Layout::most_columns, " inputs in this layout"), sentence(w.columns()));
+            return;
         }
-        for (std::size_t r = 0; whole && r < w.rows(); ++r) {
+    }
+    archive.form(name, sentence(w.describe(), ", ", w.rows(), " x ", w.columns()));
+    aligned_array<std::uint32_t> row_begin(w.structure.rows_of_blocks() + 1);
+    aligned_array<Index> column;
+    if constexpr (Archive::loading) {
+        column = aligned_array<Index>(archive.length(name + ".col_indices"));
+    } else {
+        column = aligned_array<Index>(w.structure.blocks());
+        std::copy(w.structure.row_begin(), w.structure.row_begin() + row_begin.size(), row_begin.begin());
+        std::copy(w.structure.column(), w.structure.column() + column.size(), column.begin());
+    }
+    archive.array(name + ".crow_indices", std::span(row_begin.data(), row_begin.size()), {row_begin.size()});
+    archive.array(name + ".col_indices", std::span(column.data(), column.size()), {column.size()});
+    if constexpr (Archive::loading) {
+        const std::size_t columns = (w.columns() + block_columns - 1) / block_columns;
+        const auto* const fall = std::is_sorted_until(row_begin.begin(), row_begin.end());
+        const std::uint32_t first = row_begin[0], last = row_begin[row_begin.size() - 1];
+        if (first != 0 || last != column.size() || fall != row_begin.end()) {
+            archive.fail(name + ".crow_indices", sentence("numbers that rise from 0 to ", column.size()),
+                         fall != row_begin.end() ? sentence(*fall, " after ", *(fall - 1), " at ", fall - row_begin.begin())
+                                                 : sentence("those from ", first, " to ", last));
+            return;
+        }
+        for (std::size_t r = 0; r + 1 < row_begin.size(); ++r) {
+            const std::size_t deepest = (std::min)((row_begin[r + 1] - row_begin[r]) * block_columns, w.columns());
+            if (std::is_same_v<Element, qint8> && deepest > kernels::int8_largest_depth) {
+                archive.fail(name + ".crow_indices", sentence("at most ", kernels::int8_largest_depth, " weights in a row"),
+                             sentence(deepest, " in row ", r));
+                return;
+            }
             for (std::size_t i = row_begin[r]; i < row_begin[r + 1]; ++i) {
-                if (column[i] >= w.columns() || (i > row_begin[r] && column[i] <= column[i - 1])) {
-                    archive.fail(name + ".col_indices", sentence("columns that rise within each row and are below ", w.columns()),
+                if (column[i] >= columns || (i > row_begin[r] && column[i] <= column[i - 1])) {
+                    archive.fail(name + ".col_indices", sentence("columns that rise within each row and are below ", columns),
                                  sentence(column[i], " in row ", r));
                     return;
                 }
-                kept[r * w.columns() + column[i]] = true;
             }
         }
-        w = weights(typename basic_csr<Index>::structure(
-            w.rows(), w.columns(), [&](std::size_t r, std::size_t c) { return bool{kept[r * w.columns() + c]}; }));
+        w = weight_matrix<Element, Layout>(
+            typename Layout::structure(w.rows(), w.columns(), std::move(row_begin), std::move(column)));
     }
-    archive.array(name + ".values", std::span(w.values), {w.values.size()});
+    if constexpr (block_rows * block_columns == 1) {
+        archive.array(name + ".values", std::span(w.values), {w.values.size()});
+    } else {
+        archive.array(name + ".values", std::span(w.values), {w.structure.blocks(), block_rows, block_columns});
+    }
+    detail::serialize_scales(archive, name, w);
+}
+
+template <class Archive, class Element, std::size_t N, std::size_t M, class... Axes>
+void serialize(Archive& archive, const std::string& name, weight_matrix<Element, n_of_m<N, M>>& w, const Axes&...) {
+    archive.form(name, sentence(w.describe(), ", ", w.rows(), " x ", w.columns()));
+    auto indices = w.structure.indices();
+    archive.array(name + ".indices", std::span(indices.data(), indices.size()), {w.rows(), w.structure.index_bytes_per_row()});
+    if constexpr (Archive::loading) {
+        typename n_of_m<N, M>::structure loaded(w.rows(), w.columns(), std::move(indices));
+        std::size_t last = 0;
+        loaded.for_each([&](std::size_t row, std::size_t column, std::size_t i) {
+            const std::size_t j = i % loaded.stored_per_row(), group = j / N;
+            if (!archive.failed() && (column >= w.columns() || column / M != group || (j % N != 0 && column <= last))) {
+                const std::size_t inputs = w.columns() - group * M < M ? w.columns() - group * M : M;
+                archive.fail(name + ".indices", sentence("places that rise within each group and are below ", inputs),
+                             sentence(column - group * M, " in row ", row, ", group ", group));
+            }
+            last = column;
+        });
+        if (archive.failed()) {
+            return;
+        }
+        w.structure = std::move(loaded);
+    }
+    archive.array(name + ".values", std::span(w.values), {w.rows(), w.structure.stored_per_row()});
     detail::serialize_scales(archive, name, w);
 }
 
@@ -172,8 +241,24 @@ void serialize(Archive& archive, const std::string& name, masked<Pattern, Inner>
         kept[i] = w.mask.keeps(i) ? 1.0f : 0.0f;
     }
     archive.array(name + "_mask", std::span(kept), {w.rows(), w.columns()}, axes...);
-    for (std::size_t i = 0; Archive::loading && i < kept.size(); ++i) {
-        w.mask.set(i, kept[i] != 0.0f);
+    if constexpr (Archive::loading) {
+        for (std::size_t i = 0; i < kept.size() && !archive.failed(); ++i) {
+            if (kept[i] != 0.0f && kept[i] != 1.0f) {
+                archive.fail(name + "_mask", "zeros and ones", sentence(kept[i], " for weight ", i));
+            }
+            w.mask.set(i, kept[i] != 0.0f);
+        }
+    }
+}
+
+template <class Archive, std::size_t K, class... Axes>
+void serialize(Archive& archive, const std::string& name, clustered<K>& w, const Axes&... axes) {
+    auto shared = w.frozen();
+    serialize(archive, name, shared, axes...);
+    if constexpr (Archive::loading) {
+        if (!archive.failed()) {
+            w = clustered<K>(shared);
+        }
     }
 }
 
@@ -215,7 +300,7 @@ void serialize(Archive& archive, const std::string& name, mixed_weights<Candidat
             return;
         }
         if (Archive::loading && index != w.chosen()) {
-            w = mixed(std::in_place_index<index>, typename mixed::template candidate_at<index>::weights(w.rows(), w.columns()));
+            w = mixed(std::in_place_index<index>, mixed::template candidate_at<index>::of_shape(w.rows(), w.columns()));
         }
         serialize(archive, name, *w.template get<index>(), axes...);
     };
@@ -263,6 +348,19 @@ void serialize_members(Archive& archive, Model& model, const Names& names) {
     });
 }
 
+/// Fills a model from a file, wholly or not at all. Names that begin with "training." are a checkpoint's.
+template <class Model>
+std::optional<error> fill_members(Model& model, const safetensors& file, const state_names& names) {
+    Model loaded = model;
+    state_reader reader(file);
+    serialize_members(reader, loaded, names);
+    if (auto problem = reader.problem([](const std::string& name) { return name.starts_with("training."); })) {
+        return problem;
+    }
+    model = std::move(loaded);
+    return std::nullopt;
+}
+
 }  // namespace io
 
 /// Writes the parameters of a model, or of a result of one, to a safetensors file: PyTorch reads it where the weights are float. A
@@ -292,17 +390,7 @@ template <class Model>
 [[nodiscard]] std::optional<error> load(Model& model, const std::string& path, const io::state_names& names = {}) {
     static_assert(has_members<Model>, "pare: load() takes a model");
     const auto file = io::safetensors::read(path);
-    if (!file) {
-        return file.error();
-    }
-    Model loaded = model;
-    io::state_reader reader(*file);
-    io::serialize_members(reader, loaded, names);
-    if (auto problem = reader.problem([](const std::string& name) { return name.starts_with("training."); })) {
-        return problem;
-    }
-    model = std::move(loaded);
-    return std::nullopt;
+    return file ? io::fill_members(model, *file, names) : std::optional<error>(file.error());
 }
 
 PARE_NAMESPACE_END

@@ -3,14 +3,12 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <set>
 #include <span>
 #include <string_view>
 
-#include <nlohmann/json.hpp>
-
 #include <pare/io/file.hpp>
 #include <pare/io/number_types.hpp>
+#include <pare/io/safetensors_header.hpp>
 
 PARE_NAMESPACE_BEGIN
 
@@ -61,50 +59,6 @@ inline std::optional<std::size_t> safetensors_bits(std::string_view type, std::s
         product *= extent;
     }
     return product;
-}
-
-/// The header as JSON, or what is wrong with it: nlohmann's parser keeps the last of two equal keys, so they are looked for on the
-/// way.
-inline result<nlohmann::json> parse_safetensors_header(const unsigned char* first, const unsigned char* last,
-                                                       const std::string& file) {
-    using json = nlohmann::json;
-    std::vector<std::set<std::string>> keys;  // of the objects that are open
-    std::string twice;
-    const auto watch = [&](int, json::parse_event_t event, json& value) {
-        if (event == json::parse_event_t::object_start) {
-            keys.emplace_back();
-        } else if (event == json::parse_event_t::object_end) {
-            keys.pop_back();
-        } else if (event == json::parse_event_t::key && !keys.back().insert(value.get_ref<const std::string&>()).second) {
-            twice = value.get_ref<const std::string&>();
-        }
-        return true;
-    };
-    json header = json::parse(first, last, watch, /*allow_exceptions*/ false);
-    if (!header.is_object() || *first != '{') {
-        return error{error_code::malformed, sentence(file, ": expected a header that is an object in JSON, found ",
-                                                     header.is_discarded() ? "text that is none" : "something else")};
-    }
-    if (!twice.empty()) {
-        return error{error_code::malformed, sentence(file, ": expected every name once, found \"", twice, "\" twice")};
-    }
-    return header;
-}
-
-/// A list of numbers out of JSON.
-inline std::optional<std::vector<std::size_t>> json_numbers(const nlohmann::json& tensor, const char* key) {
-    const auto found = tensor.find(key);
-    if (found == tensor.end() || !found->is_array()) {
-        return std::nullopt;
-    }
-    std::vector<std::size_t> numbers;
-    for (const auto& n : *found) {
-        if (!n.is_number_unsigned() || n.get<std::uint64_t>() > static_cast<std::size_t>(-1)) {
-            return std::nullopt;
-        }
-        numbers.push_back(static_cast<std::size_t>(n.get<std::uint64_t>()));
-    }
-    return numbers;
 }
 
 }  // namespace detail
@@ -168,12 +122,9 @@ public:
     }
     /// What __metadata__ says of a key; empty where it says nothing.
     std::string_view metadata(std::string_view key) const noexcept {
-        for (const auto& [k, value] : metadata_) {
-            if (k == key) {
-                return value;
-            }
-        }
-        return {};
+        const auto at = std::lower_bound(metadata_.begin(), metadata_.end(), key,
+                                         [](const auto& pair, std::string_view k) { return pair.first < k; });
+        return at != metadata_.end() && at->first == key ? std::string_view(at->second) : std::string_view();
     }
     const std::string& file() const noexcept { return file_; }
 
@@ -256,25 +207,31 @@ private:
     bytes content_;
     std::string file_;
     std::vector<tensor_entry> tensors_;
-    std::vector<std::pair<std::string, std::string>> metadata_;
+    std::vector<std::pair<std::string, std::string>> metadata_;  // in the order of their keys
 };
 
 /// The content of a file with these tensors, wide types first and then by name, as the format's own library orders them.
+/// Each name and each key is given once. O(n log n).
 inline bytes safetensors_content(std::vector<tensor_entry> tensors, std::span<const std::pair<std::string, std::string>> metadata) {
     std::sort(tensors.begin(), tensors.end(), [](const tensor_entry& a, const tensor_entry& b) {
         const std::size_t x = detail::safetensors_bits(a.type), y = detail::safetensors_bits(b.type);
         return x != y ? x > y : a.name < b.name;
     });
-    nlohmann::ordered_json header = nlohmann::ordered_json::object();
-    for (const auto& [key, text] : metadata) {
-        header["__metadata__"][key] = text;
+    const auto json = [](const auto& value) {
+        return nlohmann::json(value).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    };
+    std::string text = "{";
+    for (const auto& [key, value] : metadata) {
+        text += sentence(text.size() == 1 ? "\"__metadata__\":{" : ",", json(key), ":", json(value));
     }
+    text += metadata.empty() ? "" : "}";
     std::size_t size = 0;
     for (const auto& t : tensors) {
-        header[t.name] = {{"dtype", t.type}, {"shape", t.shape}, {"data_offsets", {size, size + t.data.size()}}};
+        text += sentence(text.size() == 1 ? "" : ",", json(t.name), ":{\"dtype\":", json(t.type), ",\"shape\":", json(t.shape),
+                         ",\"data_offsets\":[", size, ",", size + t.data.size(), "]}");
         size += t.data.size();
     }
-    std::string text = header.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+    text += "}";
     text.resize((text.size() + 7) / 8 * 8, ' ');
     bytes content(sizeof(std::uint64_t) + text.size() + size);
     const std::uint64_t length = text.size();
