@@ -334,7 +334,7 @@ int main() {
     digest_network("network affine qint4<32, float16>, 20", *quantize_dynamic<qint4<32, float16, qscheme::affine>>(network()), 20,
                    serial);
     digest_blocks();
-    const auto sparse = *quantize_dynamic(sparsify(thinned()));
+    const auto sparse = *quantize_dynamic(sparsify<csr>(thinned()));
     digest_network("network qint8 csr, batch 1", sparse, 1, serial);
     digest_network("network qint8 csr, batch 250", sparse, 250, serial);
     digest_network("network qint8 csr, batch 250", sparse, 250, pool);

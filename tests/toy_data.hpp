@@ -17,4 +17,13 @@ inline pare::labeled_data<float, 2> quarters(std::size_t n, std::uint64_t stream
     return pare::labeled_data<float, 2>::make("quarters", {}, 4, std::move(points), std::move(labels)).value();
 }
 
+/// Pairs of rows of a table of 9, labelled by one of 3 classes.
+inline pare::labeled_data<float, 2> pairs_of_rows() {
+    pare::aligned_array<float> rows(6);
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+        rows[i] = static_cast<float>((5 * i) % 9);
+    }
+    return pare::labeled_data<float, 2>::make("pairs", {}, 3, std::move(rows), {0, 1, 2}).value();
+}
+
 #endif

@@ -25,6 +25,19 @@ TEST_CASE("numbers depend on seed, stream and index alone") {
     CHECK(a.uniform(7) != random_numbers(seed{2}, 2).uniform(7));
 }
 
+TEST_CASE("words in a row are those of single calls") {
+    const random_numbers random(seed{0x123456789abcdef}, 0xfedcba987654321);
+    std::array<std::array<std::uint32_t, 8>, 4> quarters;
+    for (const std::uint64_t first : {std::uint64_t{0}, std::uint64_t{0xfffffffc}, ~std::uint64_t{0} - 3}) {
+        random.quarters_of_words(first, quarters);
+        for (std::size_t j = 0; j < 8; ++j) {
+            const auto words = random.words(first + j);
+            CHECK((quarters[0][j] | std::uint64_t{quarters[1][j]} << 32) == words[0]);
+            CHECK((quarters[2][j] | std::uint64_t{quarters[3][j]} << 32) == words[1]);
+        }
+    }
+}
+
 TEST_CASE("uniform and normal numbers have the moments of their distribution") {
     const random_numbers random(seed{42}, 0);
     constexpr std::size_t n = 100000;

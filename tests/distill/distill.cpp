@@ -46,7 +46,7 @@ TEST_CASE("distilled, then pruned, then quantized is one expression") {
     const auto train = quarters(2000);
     const auto teacher = teacher_on(train);
     const fit_options options = {.epochs = 10, .batch_size = 32};
-    const auto small = quantize_dynamic(sparsify(
+    const auto small = quantize_dynamic(sparsify<csr>(
         freeze(prune(distill(untrained, teacher, train, soft_targets{.temperature = 2.0f}, adam{.learning_rate = 3e-3f}, options),
                      train, cross_entropy{}, adam{.learning_rate = 3e-3f}, magnitude{}, unstructured{},
                      polynomial_decay{.final_sparsity = 0.5, .end_step = 300}, options))));
@@ -78,7 +78,7 @@ TEST_CASE("impossible distillations say what is wrong") {
     const auto wide = sequential(dense<dyn, dyn>(3, 4));
     CHECK(distill(untrained, wide, train, soft_targets{}, adam{}, {}).error().message ==
           "run_over: the model takes 3 inputs; a sample of the data has 2 numbers");
-    const auto loss = distillation_loss::make(untrained, train, soft_targets{});
+    const auto loss = distillation_loss<>::make(untrained, train, soft_targets{});
     auto student = untrained;
     CHECK_FALSE(fit(student, quarters(50), *loss, adam{}));
 }

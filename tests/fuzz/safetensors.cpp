@@ -1,8 +1,9 @@
-// Any bytes: as a safetensors file, and as the parameters of a model of float, sparse and 4-bit weights.
+// Any bytes: as a safetensors file, as the logits of a teacher, as the parameters of a model of float, sparse and 4-bit weights.
 
 #include <cstdlib>
 
 #include <pare/io/model.hpp>
+#include <pare/io/teacher_logits.hpp>
 #include <pare/nn/dense.hpp>
 #include <pare/nn/sequential.hpp>
 #include <pare/types/activations.hpp>
@@ -34,5 +35,9 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
     io::state_reader reader(*file);
     io::serialize_members(reader, model, io::state_names{});
     (void)reader.problem([](const std::string&) { return false; });
+    if (const auto logits = io::teacher_logits_in(*file); logits && logits->classes() <= size) {
+        std::vector<float> row(logits->classes());
+        logits->read(logits->samples() - 1, row.data());
+    }
     return 0;
 }

@@ -114,6 +114,41 @@ TEST_CASE("a run that was stopped anywhere goes on to the same bits") {
     std::remove(path.c_str());
 }
 
+TEST_CASE("a run whose targets follow schedules, and which teaches itself, goes on to the same bits") {
+    const auto data = quarters(300);
+    const scheduled_loss targets(soft_targets{.temperature = 4.0f, .hard_weight = 1.0f},
+                                 over_steps(&soft_targets::temperature, linear_decay{.steps = 60, .final_factor = 0.5}),
+                                 over_steps(&soft_targets::hard_weight, by_epoch{10, factor_list{{1.0, 0.8, 0.6, 0.3, 0.0}}}));
+    // At the end of an epoch the file of the model is enough; within one the teacher has to be in it.
+    const auto run = [&](std::size_t stop, bool with_teacher) {
+        auto net = fresh_network();
+        epoch_teacher teacher(data, targets);
+        const auto report =
+            with_teacher ? fit(net, data, teacher, optimizer, options, teacher, stop_at{stop}, io::checkpoint(path, {}, teacher))
+                         : fit(net, data, teacher, optimizer, options, teacher, stop_at{stop}, io::checkpoint(path));
+        return report ? result(std::move(net)) : result<decltype(net)>(report.error());
+    };
+    std::remove(path.c_str());
+    const auto whole = saved(*run(1000, false));
+    for (const std::size_t step : {4u, 9u, 19u, 31u, 58u}) {
+        for (const bool with_teacher : {true, false}) {
+            CAPTURE(step, with_teacher);
+            std::remove(path.c_str());
+            REQUIRE(run(step, with_teacher));
+            const auto resumed = run(1000, with_teacher);
+            if (with_teacher || step < 20) {
+                REQUIRE(resumed);
+                CHECK(saved(*resumed) == whole);
+            } else {
+                REQUIRE_FALSE(resumed);
+                CHECK_THAT(resumed.error().message,
+                           ContainsSubstring("epoch_teacher: expected a run that is taken up at the beginning"));
+            }
+        }
+    }
+    std::remove(path.c_str());
+}
+
 TEST_CASE("a run that ended early has ended when it is taken up again, and one with more epochs goes on") {
     const auto data = quarters(100);
     std::remove(path.c_str());

@@ -1,3 +1,5 @@
+#include <pare/compress/cluster.hpp>
+#include <pare/compress/low_rank.hpp>
 #include <pare/io/model.hpp>
 #include <pare/nn.hpp>
 #include <pare/quantize/dynamic.hpp>
@@ -54,6 +56,16 @@ TEST_CASE("recurrent layers have PyTorch's names") {
     round_trip(*quantize_dynamic(make(1)), *quantize_dynamic(make(2)));
 }
 
+TEST_CASE("factorized layers come back, under the names of what they became") {
+    const auto made = [](std::uint64_t s) { return *factorize(network(s), rank_of{1}); };
+    const auto file = round_trip(made(1), made(2));
+    CHECK(file.find("0.factors.0.weight")->shape == std::vector<std::size_t>{1, 2, 3, 3});
+    CHECK(file.find("4.factors.1.bias") != nullptr);
+    CHECK(round_trip(*factorize(network(1), rank_of{2}), *factorize(network(2), rank_of{2})).find("4.whole.weight") != nullptr);
+    const auto fixed = [](std::uint64_t s) { return *factorize<low_rank<"4", 1>>(network(s)); };
+    CHECK(round_trip(fixed(1), fixed(2)).find("4.0.weight")->shape == std::vector<std::size_t>{1, 48});
+}
+
 TEST_CASE("quantized layers come back") {
     round_trip(*quantize_dynamic(network(1)), *quantize_dynamic(network(2)));
     const auto make = [](std::uint64_t s) {
@@ -65,6 +77,19 @@ TEST_CASE("quantized layers come back") {
         return initialized(sequential(input<3, 3, 2>(), conv_transpose2d<2, 4, 3>()), glorot_normal{}, seed{s});
     };
     round_trip(*quantize_dynamic(transposed(1)), *quantize_dynamic(transposed(2)));
+}
+
+TEST_CASE("shared values come back, and codes of none are errors") {
+    const auto net = *cluster<8>(network(1));
+    round_trip(net, *cluster<8>(network(2)));
+    round_trip(train_codebooks(net), train_codebooks(*cluster<8>(network(2))));
+    auto damaged = net;
+    std::get<5>(damaged.layers).weights.values[3] = 9;
+    const std::string path = "pare_test_codes.safetensors";
+    REQUIRE_FALSE(save(damaged, path));
+    auto other = net;
+    CHECK(load(other, path)->message == path + ": tensor \"4.weight\": expected codes from 0 to 7, found 9");
+    std::remove(path.c_str());
 }
 
 TEST_CASE("tables of rows come back, and their scales are checked") {

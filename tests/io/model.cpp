@@ -79,11 +79,58 @@ TEST_CASE("sparse weights come back with another structure than the model had be
     for (std::size_t i = 0; i < 32 * 40; i += 3) {
         std::get<0>(net.layers).weights.values[i] = 0.0f;
     }
-    const auto content = round_trip(*sparsify(net), *sparsify(other));
+    const auto content = round_trip(*sparsify<csr>(net), *sparsify<csr>(other));
     CHECK(content.find("0.weight.col_indices")->type == "U16");
     CHECK(content.metadata("0.weight") == "float csr, 32 x 40");
     round_trip(*sparsify<csr32>(net), *sparsify<csr32>(other));
-    round_trip(*quantize_dynamic(sparsify(net)), *quantize_dynamic(sparsify(other)));
+    round_trip(*quantize_dynamic(sparsify<csr>(net)), *quantize_dynamic(sparsify<csr>(other)));
+
+    for (std::size_t i = 0; i < 32 * 40; ++i) {
+        if (i / 40 % 6 < 3) {
+            std::get<0>(net.layers).weights.values[i] = 0.0f;
+        }
+    }
+    using blocks = bsr<3, 7>;  // of which the last ones reach beyond the matrices
+    const auto in_blocks = round_trip(*quantize_dynamic(sparsify<blocks>(net)), *quantize_dynamic(sparsify<blocks>(other)));
+    CHECK(in_blocks.metadata("0.weight") == "qint8 bsr<3, 7>, 32 x 40");
+    CHECK(in_blocks.find("0.weight.crow_indices")->shape == std::vector<std::size_t>{12});
+    CHECK(in_blocks.find("0.weight.values")->shape == std::vector<std::size_t>{5 * 6, 3, 7});
+}
+
+TEST_CASE("N of M weights come back with other indices than the model had before") {
+    auto net = small_network(), other = small_network(2);
+    for (std::size_t i = 0; i < 32 * 40; ++i) {
+        std::get<0>(net.layers).weights.values[i] *= i % 4 < 2 ? 0.0f : 1.0f;
+        std::get<0>(other.layers).weights.values[i] *= i % 4 < 2 ? 1.0f : 0.0f;
+    }
+    const auto two_of_four = [](const auto& model) {
+        const auto first = *sparsify<n_of_m<2, 4>>(sequential(std::get<0>(model.layers)));
+        return sequential(std::get<0>(first.layers), relu(), std::get<2>(model.layers));
+    };
+    const auto content = round_trip(two_of_four(net), two_of_four(other));
+    CHECK(content.find("0.weight.indices")->shape == std::vector<std::size_t>{32, 5});
+    CHECK(content.find("0.weight.values")->shape == std::vector<std::size_t>{32, 20});
+    CHECK(content.metadata("0.weight") == "float n_of_m<2, 4>, 32 x 40");
+    round_trip(*quantize_dynamic(two_of_four(net)), *quantize_dynamic(two_of_four(other)));
+}
+
+TEST_CASE("layers come back in the layout that was chosen for them") {
+    auto net = small_network();
+    for (std::size_t i = 0; i < 32 * 40; ++i) {
+        float& value = std::get<0>(net.layers).weights.values[i];
+        value = i % 64 == 0 ? value : 0.0f;
+    }
+    using choice = layout_choice<float, full, csr>;
+    const auto as_choice = [](const auto& model, std::size_t sparse_rows) {
+        return map_weights(model, [&](const member_path&, const weight_matrix<float, full>& w, as_float a) {
+            return mapped_weights<choice, as_float>{
+                w.rows() == sparse_rows ? choice(std::in_place_index<1>, to_layout<csr>(w)) : choice(std::in_place_index<0>, w), a};
+        });
+    };
+    const auto content = round_trip(as_choice(net, 32), as_choice(small_network(2), 3));
+    CHECK(content.find("0.weight.candidate")->data[0] == 1);
+    CHECK(content.find("0.weight.values")->shape == std::vector<std::size_t>{20});
+    CHECK(content.find("2.weight")->shape == std::vector<std::size_t>{3, 32});
 }
 
 TEST_CASE("a model in training keeps its masks, in PyTorch's names") {
@@ -95,6 +142,21 @@ TEST_CASE("a model in training keeps its masks, in PyTorch's names") {
     const auto content = round_trip(sequential(pruned), sequential(other));
     REQUIRE(content.find("0.weight_orig") != nullptr);
     CHECK(content.find("0.weight_mask")->shape == std::vector<std::size_t>{4, 8});
+
+    // a file of which one number is no mask: the model stays as it was
+    std::vector<float> mask(32, 1.0f);
+    mask[5] = 0.5f;
+    std::vector<io::tensor_entry> tensors(content.tensors().begin(), content.tensors().end());
+    for (io::tensor_entry& t : tensors) {
+        if (t.name == "0.weight_mask") {
+            t.data = {reinterpret_cast<const unsigned char*>(mask.data()), mask.size() * sizeof(float)};
+        }
+    }
+    REQUIRE_FALSE(io::write_file(path, io::safetensors_content(tensors, {})));
+    auto loaded = sequential(other);
+    CHECK(load(loaded, path)->message == path + ": tensor \"0.weight_mask\": expected zeros and ones, found 0.5 for weight 5");
+    CHECK(std::get<0>(loaded.layers).weights.mask.kept() == 32);
+    std::remove(path.c_str());
 }
 
 TEST_CASE("a result of a model saves, and its error passes through") {
@@ -184,31 +246,153 @@ TEST_CASE("storages of other forms, damaged structures and scales are errors") {
     REQUIRE_FALSE(save(blocks, path));
     CHECK_THAT(load(blocks, path)->message, ContainsSubstring("\"0.weight\": expected finite scales, found an infinity or NaN"));
 
-    auto sparse = *sparsify(net);
-    const std::vector<std::pair<std::string, std::string>> metadata = {{"0.weight", "float csr, 1 x 4"}};
-    const auto attempt = [&](std::vector<std::uint32_t> rows, std::vector<std::uint16_t> columns) {
-        const std::vector<float> values(columns.size()), bias(1);
+    std::vector<std::pair<std::string, std::string>> metadata = {{"0.weight", "float csr, 1 x 4"}};
+    std::vector<std::size_t> block;
+    std::size_t values_missing = 0;
+    const auto attempt_at = [&](const auto& model, std::vector<std::uint32_t> rows, std::vector<std::uint16_t> columns) {
+        std::vector<std::size_t> shape = {columns.size() - values_missing};
+        shape.insert(shape.end(), block.begin(), block.end());
+        std::vector<float> values(shape[0]), bias(1);
+        for (const std::size_t n : block) {
+            values.resize(values.size() * n);
+        }
         const auto raw = [](const auto& v) {
             return std::span(reinterpret_cast<const unsigned char*>(v.data()), v.size() * sizeof(v[0]));
         };
         REQUIRE_FALSE(io::write_file(path, io::safetensors_content({{"0.weight.crow_indices", "U32", {rows.size()}, raw(rows)},
                                                                     {"0.weight.col_indices", "U16", {columns.size()}, raw(columns)},
-                                                                    {"0.weight.values", "F32", {values.size()}, raw(values)},
+                                                                    {"0.weight.values", "F32", shape, raw(values)},
                                                                     {"0.bias", "F32", {1}, raw(bias)}},
                                                                    metadata)));
-        auto one = *sparsify(sequential(dense<4, 1>()));
+        auto one = model;
         const auto problem = load(one, path);
         return problem ? problem->message : std::string("no error");
     };
+    const auto attempt = [&](const std::vector<std::uint32_t>& rows, const std::vector<std::uint16_t>& columns) {
+        return attempt_at(*sparsify<csr>(sequential(dense<4, 1>())), rows, columns);
+    };
     CHECK(attempt({0, 2}, {1, 3}) == "no error");
     CHECK(attempt({0, 0}, {}) == "no error");
-    CHECK_THAT(attempt({0, 3}, {1, 3}), ContainsSubstring("\"0.weight.crow_indices\": expected numbers that rise from 0 to 2"));
-    CHECK_THAT(attempt({1, 2}, {1, 3}), ContainsSubstring("expected numbers that rise"));
+    CHECK_THAT(attempt({0, 3}, {1, 3}),
+               ContainsSubstring("\"0.weight.crow_indices\": expected numbers that rise from 0 to 2, found those from 0 to 3"));
+    CHECK_THAT(attempt({1, 2}, {1, 3}), ContainsSubstring("found those from 1 to 2"));
     CHECK_THAT(attempt({0, 2, 2}, {1, 3}), ContainsSubstring("expected U32 [2], found U32 [3]"));
     CHECK_THAT(attempt({0, 2}, {3, 1}),
                ContainsSubstring("expected columns that rise within each row and are below 4, found 1 in row 0"));
     CHECK_THAT(attempt({0, 2}, {1, 1}), ContainsSubstring("found 1 in row 0"));
     CHECK_THAT(attempt({0, 2}, {1, 4}), ContainsSubstring("found 4 in row 0"));
+
+    values_missing = 1;
+    CHECK_THAT(attempt({0, 2}, {1, 3}), ContainsSubstring("\"0.weight.values\": expected F32 [2], found F32 [1]"));
+    values_missing = 0;
+    metadata = {{"0.weight", "float csr, 3 x 4"}};
+    CHECK_THAT(attempt_at(*sparsify<csr>(sequential(dense<4, 3>())), {0, 2, 1, 3}, {1, 3, 0}),
+               ContainsSubstring("\"0.weight.crow_indices\": expected numbers that rise from 0 to 3, found 1 after 2 at 2"));
+
+    metadata = {{"0.weight", "float bsr<2, 4>, 1 x 9"}};
+    block = {2, 4};
+    const auto attempt_blocks = [&](const std::vector<std::uint32_t>& rows, const std::vector<std::uint16_t>& columns) {
+        return attempt_at(*sparsify<bsr<2, 4>>(sequential(dense<9, 1>())), rows, columns);
+    };
+    CHECK(attempt_blocks({0, 2}, {0, 2}) == "no error");
+    CHECK_THAT(attempt_blocks({0, 2}, {0, 3}),
+               ContainsSubstring(
+                   "\"0.weight.col_indices\": expected columns that rise within each row and are below 3, found 3 in row 0"));
+    CHECK_THAT(attempt_blocks({0, 3}, {0, 2}),
+               ContainsSubstring("\"0.weight.crow_indices\": expected numbers that rise from 0 to 2"));
+    block = {4, 2};
+    CHECK_THAT(attempt_blocks({0, 2}, {0, 2}),
+               ContainsSubstring("\"0.weight.values\": expected F32 [2, 2, 4], found F32 [2, 4, 2]"));
+    std::remove(path.c_str());
+}
+
+TEST_CASE("a file cannot make rows too deep for sums of 32 bits, or rows that a layout cannot number") {
+    const auto deep = [](std::size_t stored) {  // of 70,000 inputs, as bytes
+        weight_matrix<qint8, csr32> w(csr32::structure(1, 70000, [&](std::size_t, std::size_t column) { return column < stored; }));
+        std::fill(w.values.begin(), w.values.end(), std::int8_t{127});
+        w.scales[0] = 1.0f;
+        return sequential(dense<dyn, dyn, decltype(w), dynamic_range>(std::move(w), tensor<float, dyn>(1)));
+    };
+    REQUIRE_FALSE(save(deep(65794), path));
+    auto target = deep(1);
+    const auto problem = load(target, path);
+    REQUIRE(problem);
+    CHECK_THAT(problem->message,
+               ContainsSubstring("\"0.weight.crow_indices\": expected at most 65793 weights in a row, found 65794 in row 0"));
+    REQUIRE_FALSE(save(deep(65793), path));
+    CHECK_FALSE(load(target, path));
+
+    using choice = layout_choice<float, full, csr>;
+    using layer = dense<dyn, dyn, choice, as_float>;
+    const weight_matrix<float, full> zeros(1, 70000);
+    const auto wide = sequential(layer(choice(std::in_place_index<0>, zeros), tensor<float, dyn>(1)));
+    const std::vector<std::uint8_t> candidate = {1};
+    const std::vector<std::uint32_t> rows = {0, 1};
+    const std::vector<std::uint16_t> columns = {3};
+    const std::vector<float> one = {1.0f};
+    const auto raw = [](const auto& v) {
+        return std::span(reinterpret_cast<const unsigned char*>(v.data()), v.size() * sizeof(v[0]));
+    };
+    const std::vector<std::pair<std::string, std::string>> metadata = {{"0.weight", "float csr, 1 x 70000"}};
+    REQUIRE_FALSE(io::write_file(path, io::safetensors_content({{"0.weight.candidate", "U8", {1}, raw(candidate)},
+                                                                {"0.weight.crow_indices", "U32", {2}, raw(rows)},
+                                                                {"0.weight.col_indices", "U16", {1}, raw(columns)},
+                                                                {"0.weight.values", "F32", {1}, raw(one)},
+                                                                {"0.bias", "F32", {1}, raw(one)}},
+                                                               metadata)));
+    auto other = wide;
+    const auto too_wide = load(other, path);
+    REQUIRE(too_wide);
+    CHECK_THAT(too_wide->message, ContainsSubstring("\"0.weight\": expected at most 65535 inputs in this layout, found 70000"));
+    std::remove(path.c_str());
+}
+
+TEST_CASE("the mask of a convolution has the axes of its weights in the file") {
+    const auto make = [](std::size_t pruned) {
+        auto net = sequential(input<5, 5, 2>(), conv2d<2, 3, 3>());
+        auto masked_net = map_weights(net, [](const member_path&, const weight_matrix<float, full>& w, as_float a) {
+            using weights = masked<unstructured, weight_matrix<float, full>>;
+            return mapped_weights<weights, as_float>{weights(w), a};
+        });
+        std::get<1>(masked_net.layers).weights.mask.set(pruned, false);
+        return masked_net;
+    };
+    const auto content = round_trip(make(7), make(20));  // output 0, pixel 3 = (1, 0), channel 1
+    const io::tensor_entry* const mask = content.find("0.weight_mask");
+    REQUIRE(mask != nullptr);
+    CHECK(mask->shape == std::vector<std::size_t>{3, 2, 3, 3});
+    for (std::size_t i = 0; i < 54; ++i) {
+        float kept;
+        std::memcpy(&kept, mask->data.data() + i * sizeof kept, sizeof kept);
+        CHECK(kept == (i == 9 + 3 ? 0.0f : 1.0f));  // [0, 1, 1, 0]
+    }
+}
+
+TEST_CASE("indices of N of M weights are checked") {
+    const auto attempt = [&](std::vector<unsigned char> indices, const char* form = "float n_of_m<2, 3>, 1 x 7") {
+        const std::vector<float> values(5), bias(1);
+        const std::vector<std::pair<std::string, std::string>> metadata = {{"0.weight", form}};
+        const auto raw = [](const auto& v) {
+            return std::span(reinterpret_cast<const unsigned char*>(v.data()), v.size() * sizeof(v[0]));
+        };
+        REQUIRE_FALSE(io::write_file(path, io::safetensors_content({{"0.weight.indices", "U8", {1, indices.size()}, indices},
+                                                                    {"0.weight.values", "F32", {1, 5}, raw(values)},
+                                                                    {"0.bias", "F32", {1}, raw(bias)}},
+                                                                   metadata)));
+        auto one = *sparsify<n_of_m<2, 3>>(sequential(dense<7, 1>()));
+        const auto problem = load(one, path);
+        return problem ? problem->message : std::string("no error");
+    };
+    CHECK(attempt({0b10'01'10'00, 0}) == "no error");  // 0 2, 1 2, 0
+    CHECK_THAT(attempt({0b10'01'11'00, 0}),
+               ContainsSubstring("\"0.weight.indices\": expected places that rise within each group and are below 3, found 3 in "
+                                 "row 0, group 0"));
+    CHECK_THAT(attempt({0b01'01'10'00, 0}), ContainsSubstring("are below 3, found 1 in row 0, group 1"));
+    CHECK_THAT(attempt({0b00'01'10'00, 0}), ContainsSubstring("found 0 in row 0, group 1"));
+    CHECK_THAT(attempt({0b10'01'10'00, 1}), ContainsSubstring("are below 1, found 1 in row 0, group 2"));
+    CHECK_THAT(attempt({0b10'01'10'00}), ContainsSubstring("expected U8 [1, 2], found U8 [1, 1]"));
+    CHECK_THAT(attempt({0b10'01'10'00, 0}, "float n_of_m<2, 4>, 1 x 7"),
+               ContainsSubstring("expected metadata \"float n_of_m<2, 3>, 1 x 7\", found \"float n_of_m<2, 4>, 1 x 7\""));
     std::remove(path.c_str());
 }
 

@@ -59,6 +59,14 @@ TEST_CASE("what is written reads the same") {
     const auto content = io::safetensors_content(
         {{"small", "U8", {2, 2}, {data.data(), 4}}, {"w", "F32", {1}, {data.data() + 4, 4}}, {"a\nb", "F64", {0}, {}}}, metadata);
     CHECK((content.size() - 8) % 8 == 0);
+    const std::string header(content.begin() + 8, content.end() - 8);
+    CHECK(header.substr(0, header.find_last_not_of(' ') + 1) ==
+          "{\"__metadata__\":{\"w\":\"a \\\"text\\\" of "
+          "\xc3\xa4\"},\"a\\nb\":{\"dtype\":\"F64\",\"shape\":[0],\"data_offsets\":[0,0]},"
+          "\"w\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},"
+          "\"small\":{\"dtype\":\"U8\",\"shape\":[2,2],\"data_offsets\":[4,8]}}");
+    const auto empty = io::safetensors_content({}, {});
+    CHECK(std::string(empty.begin() + 8, empty.end()) == "{}      ");
     const auto parsed = io::safetensors::parse(content, "f");
     REQUIRE(parsed);
     CHECK(parsed->metadata("w") == metadata[0].second);

@@ -29,6 +29,10 @@ void check(std::size_t m, std::size_t n, std::size_t k) {
     for (std::size_t i = 0; i < n; ++i) {
         bias[i] = random.uniform(2000000 + i, -1.0f, 1.0f);
     }
+    guarded<float> levels(16);
+    for (std::size_t i = 0; i < levels.size(); ++i) {
+        levels[i] = Format::has_scale ? nf4_levels[i] : random.uniform(3000000 + i, -1.0f, 1.0f);
+    }
     constexpr std::size_t codes = std::size_t{1} << Format::bits;
     const auto code = [&](std::size_t row, std::size_t column) {
         return static_cast<std::int32_t>(random.below(row * k + column, codes));
@@ -42,12 +46,16 @@ void check(std::size_t m, std::size_t n, std::size_t k) {
     std::vector<float> real(n * k);
     for (std::size_t i = 0; i < real.size(); ++i) {
         const std::size_t g = i % k / Format::size;
-        real[i] = Format::real(code(i / k, i % k), scale_of(i / k, g), offset_of(i / k, g));
+        if constexpr (Format::has_scale) {
+            real[i] = Format::real(code(i / k, i % k), scale_of(i / k, g), offset_of(i / k, g));
+        } else {
+            real[i] = levels[static_cast<std::size_t>(code(i / k, i % k))];
+        }
     }
     layout::pack(n, k, code, scale_of, offset_of, data.data());
     serial_executor serial;
     const auto store = [&](float* to) { return kernels::epilogue<float, kernels::add_bias>(to, n, {bias.data()}); };
-    kernels::gemm_groups_f32<test_isa, Format>(serial, m, a.data(), k, {data.data(), n, k}, store(c.data()));
+    kernels::gemm_groups_f32<test_isa, Format>(serial, m, a.data(), k, {data.data(), n, k, levels.data()}, store(c.data()));
     guarded<float> packed(float_kernel::packed_size(n, k));
     float_kernel::pack({real.data(), 1, k}, n, k, packed.data());
     kernels::gemm_f32_packed<test_isa>(serial, m, n, k, {a.data(), k, 1}, packed.data(), store(expected.data()));
@@ -67,5 +75,6 @@ TEST_CASE("floats times weights in groups are floats times floats") {
         check<group_format<8, 32, float16, group_offset::zero_point>>(s[0], s[1], s[2]);
         check<group_format<2, 16, float, group_offset::minimum>>(s[0], s[1], s[2]);
         check<group_format<4, 32, float16, group_offset::levels>>(s[0], s[1], s[2]);
+        check<group_format<4, 16, float, group_offset::shared_levels>>(s[0], s[1], s[2]);
     }
 }

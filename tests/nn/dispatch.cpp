@@ -96,7 +96,14 @@ TEST_CASE("integer weights: every instruction set of the table gives the bits of
     check_every_isa(*quantize_dynamic(network), 0.0f);
     check_every_isa(*quantize_dynamic<qint4<32>>(network), 0.0f);
     check_every_isa(*quantize_dynamic<qint4<128>>(network), 0.0f);
-    check_every_isa(*quantize_dynamic(sparsify(thinned())), 0.0f);
+    check_every_isa(*quantize_dynamic(sparsify<csr>(thinned())), 0.0f);
+    check_every_isa(*quantize_dynamic(sparsify<n_of_m<2, 4>>(thinned())), 0.0f);
+    check_every_isa(*quantize_dynamic(sparsify<bsr<16, 4>>(thinned())), 0.0f);
+    auto corner = initialized(sequential(dense<8, 8>()), he_normal{}, seed{3});  // one block of two, as many numbers as weights
+    for (std::size_t i = 0; i < 64; ++i) {
+        std::get<0>(corner.layers).weights.values[i] *= i % 8 < 4 ? 0.0f : 1.0f;
+    }
+    check_every_isa(*quantize_dynamic(sparsify<bsr<16, 4>>(corner)), 0.0f);
     check_every_isa(*quantize_dynamic<ggml::q4_0>(initialized(sequential(dense<64, 70>(), relu()), he_normal{}, seed{3})), 0.0f);
     const auto wide = initialized(sequential(dense<256, 40>(), relu()), he_normal{}, seed{3});
     check_every_isa(*quantize_dynamic<ggml::q8_0>(wide), 0.0f);
@@ -146,6 +153,7 @@ TEST_CASE("convolutions and pools: every instruction set of the table gives the 
                    conv2d<20, 20, 3, conv_options{.padding = 1, .groups = 20}>(), gelu(), global_average_pool(), dense<20, 5>()),
         he_normal{}, seed{5});
     check_every_isa(*quantize_dynamic(images), 0.0f);
+    check_every_isa(*sparsify<csr>(quantize_dynamic(images)), 0.0f);
 }
 
 TEST_CASE("mixed weights, one by one") {
@@ -158,7 +166,8 @@ TEST_CASE("float weights: every instruction set of the table is near isa::scalar
     check_every_isa(network, 1e-5f);
     check_every_isa(to_bfloat16(network), 1e-5f);
     check_every_isa(*to_float16(network), 1e-5f);
-    check_every_isa(*sparsify(thinned()), 1e-5f);
+    check_every_isa(*sparsify<csr>(thinned()), 1e-5f);
+    check_every_isa(*sparsify<n_of_m<2, 4>>(thinned()), 1e-5f);
     check_every_isa(sequential(dense<100, 30>(), softmax()), 1e-6f);
 }
 
@@ -196,8 +205,8 @@ TEST_CASE("the size of a workspace is a constant that is enough for every instru
     STATIC_REQUIRE(decltype(ready)::workspace_bytes(2) >=
                    decltype(prepare<isa::scalar>(*quantize_dynamic(network)))::workspace_bytes(2));
     isa::all::for_each_compiled([](auto isa) {
-        const auto native = prepare<decltype(isa)>(*quantize_dynamic(sparsify(thinned())));
-        CHECK(native.workspace_bytes(9) <= prepare<isa::dispatch>(*quantize_dynamic(sparsify(thinned()))).workspace_bytes(9));
+        const auto native = prepare<decltype(isa)>(*quantize_dynamic(sparsify<csr>(thinned())));
+        CHECK(native.workspace_bytes(9) <= prepare<isa::dispatch>(*quantize_dynamic(sparsify<csr>(thinned()))).workspace_bytes(9));
     });
 }
 
@@ -209,7 +218,7 @@ TEST_CASE("the best of what the program and the CPU have is the default, and des
     const auto text = describe(prepare<isa::dispatch>(*quantize_dynamic(network)));
     CHECK_THAT(text, ContainsSubstring(sentence("qint8 full, gemm_int8 on ", all.back().running())));
     CHECK_THAT(text, ContainsSubstring(sentence("instruction set chosen at run time: ", all.back().running())));
-    CHECK_THAT(describe(prepare(*sparsify(thinned()), all.front())),
+    CHECK_THAT(describe(prepare(*sparsify<csr>(thinned()), all.front())),
                ContainsSubstring("float csr (4334 of 13000 stored), spmm on scalar"));
 }
 

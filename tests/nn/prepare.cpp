@@ -99,16 +99,16 @@ TEST_CASE("run allocates nothing, whatever the storage") {
     CHECK(allocations > 0);  // the counter counts
     check_no_allocation(prepare<isa::native>(network));
     check_no_allocation(prepare<isa::native>(*quantize_dynamic(network)));
-    check_no_allocation(*prepare<isa::native>(sparsify(thinned())));
-    check_no_allocation(prepare<isa::native>(*quantize_dynamic(sparsify(thinned()))));
+    check_no_allocation(*prepare<isa::native>(sparsify<csr>(thinned())));
+    check_no_allocation(prepare<isa::native>(*quantize_dynamic(sparsify<csr>(thinned()))));
     check_no_allocation(prepare<isa::scalar>(*quantize_dynamic(network)));
 }
 
 TEST_CASE("results do not depend on threads") {
     check_same_everywhere(prepare<isa::native>(network));
     check_same_everywhere(prepare<isa::native>(*quantize_dynamic(network)));
-    check_same_everywhere(*prepare<isa::native>(sparsify(thinned())));
-    check_same_everywhere(prepare<isa::native>(*quantize_dynamic(sparsify(thinned()))));
+    check_same_everywhere(*prepare<isa::native>(sparsify<csr>(thinned())));
+    check_same_everywhere(prepare<isa::native>(*quantize_dynamic(sparsify<csr>(thinned()))));
 }
 
 TEST_CASE("a sample has the same bits in every batch") {
@@ -122,8 +122,8 @@ TEST_CASE("a sample has the same bits in every batch") {
     };
     check(prepare<isa::native>(network));
     check(prepare<isa::native>(*quantize_dynamic(network)));
-    check(*prepare<isa::native>(sparsify(thinned())));
-    check(prepare<isa::native>(*quantize_dynamic(sparsify(thinned()))));
+    check(*prepare<isa::native>(sparsify<csr>(thinned())));
+    check(prepare<isa::native>(*quantize_dynamic(sparsify<csr>(thinned()))));
 }
 
 /// Runs tasks last first and counts them.
@@ -158,8 +158,8 @@ TEST_CASE("large products are shared out, and the order of the tasks does not ma
     };
     check(prepare<isa::native>(wide));
     check(prepare<isa::native>(*quantize_dynamic(wide)));
-    check(*prepare<isa::native>(sparsify(wide)));
-    check(prepare<isa::native>(*quantize_dynamic(sparsify(wide))));
+    check(*prepare<isa::native>(sparsify<csr>(wide)));
+    check(prepare<isa::native>(*quantize_dynamic(sparsify<csr>(wide))));
 }
 
 TEST_CASE("huge numbers saturate and stay numbers") {
@@ -190,8 +190,8 @@ TEST_CASE("every kind of weights gives nearly the same answer") {
     const auto thin = outputs(prepare<isa::native>(thinned()), 50, serial);
     const auto half = outputs(prepare<isa::native>(to_bfloat16(network)), 50, serial);
     const auto coarse = outputs(prepare<isa::native>(*quantize_dynamic<qint4<32>>(network)), 50, serial);
-    const auto sparse = outputs(*prepare<isa::native>(sparsify(thinned())), 50, serial);
-    const auto both = outputs(prepare<isa::native>(*quantize_dynamic(sparsify(thinned()))), 50, serial);
+    const auto sparse = outputs(*prepare<isa::native>(sparsify<csr>(thinned())), 50, serial);
+    const auto both = outputs(prepare<isa::native>(*quantize_dynamic(sparsify<csr>(thinned()))), 50, serial);
     for (std::size_t i = 0; i < expected.size(); ++i) {
         CHECK(quantized[i] == Approx(expected[i]).margin(0.02));
         CHECK(half[i] == Approx(expected[i]).margin(0.01));
@@ -204,7 +204,7 @@ TEST_CASE("every kind of weights gives nearly the same answer") {
 TEST_CASE("int8 results have the same bits on every instruction set") {
     serial_executor serial;
     const auto small = *quantize_dynamic(network);
-    const auto sparse = *quantize_dynamic(sparsify(thinned()));
+    const auto sparse = *quantize_dynamic(sparsify<csr>(thinned()));
     // softmax is float: compare what it is given
     const auto logits = [](const auto& model) {
         return sequential(std::get<0>(model.layers), relu(), std::get<2>(model.layers), relu(), std::get<4>(model.layers));
@@ -221,7 +221,7 @@ TEST_CASE("describe says what runs") {
                                                 ", activations quantized per row + relu, 130 outputs")));
     CHECK_THAT(text, ContainsSubstring("3: softmax"));
     CHECK_THAT(describe(prepare<isa::scalar>(network)), ContainsSubstring("scalar code"));
-    CHECK_THAT(describe(*prepare<isa::native>(sparsify(thinned()))), ContainsSubstring("float csr (4334 of 13000 stored), spmm"));
+    CHECK_THAT(describe(*prepare<isa::native>(sparsify<csr>(thinned()))), ContainsSubstring("float csr (4334 of 13000 stored), spmm"));
 }
 
 TEST_CASE("a result of a model prepares like a model") {

@@ -136,7 +136,7 @@ TEST_CASE("every storage of weights gives nearly the same, and a sample the same
     check(prepare<isa::native>(net), 0.0);
     check(*prepare<isa::native>(quantize_dynamic(net)), 0.03);
     check(*prepare<isa::native>(quantize_dynamic<qint4<32>>(net)), 0.3);
-    check(*prepare<isa::native>(sparsify(net)), 1e-5);
+    check(*prepare<isa::native>(sparsify<csr>(net)), 1e-5);
     check(prepare<isa::native>(to_bfloat16(net)), 0.01);
 }
 

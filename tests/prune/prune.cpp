@@ -103,7 +103,7 @@ TEST_CASE("pruning during training ends at the wanted sparsity, and the model th
                               {.epochs = 10, .batch_size = 32});
     REQUIRE(pruned);
     const auto frozen = freeze(*pruned);
-    const auto sparse = sparsify(frozen);
+    const auto sparse = sparsify<csr>(frozen);
     REQUIRE(sparse);
     CHECK(std::get<0>(sparse->layers).weights.values.size() == 32);
     CHECK(std::get<2>(sparse->layers).weights.values.size() == 64);
@@ -138,7 +138,7 @@ TEST_CASE("prune passes errors on") {
               sgd{.learning_rate = std::numeric_limits<float>::infinity()}, magnitude{}, unstructured{}, constant_sparsity{});
     REQUIRE_FALSE(diverged);
     CHECK(diverged.error().code == error_code::diverged);
-    CHECK_FALSE(quantize_dynamic(sparsify(freeze(wrong))));
+    CHECK_FALSE(quantize_dynamic(sparsify<csr>(freeze(wrong))));
     CHECK(prune(initialized(net, he_normal{}, seed{1}), train, cross_entropy{}, sgd{}, magnitude{}, unstructured{},
                 polynomial_decay{})
               .error()
@@ -150,9 +150,23 @@ TEST_CASE("prune passes errors on") {
 TEST_CASE("more inputs than a layout can number are an error that says which layout takes them") {
     auto net = sequential(dense<70000, 2>());
     std::get<0>(net.layers).weights.values[69999] = 2.0f;
-    CHECK(sparsify(net).error().message ==
-          "sparsify: 0.weight: expected at most 65536 inputs in this layout, found 70000; csr32 takes more");
+    CHECK(sparsify<csr>(net).error().message ==
+          "sparsify: 0.weight: expected at most 65535 inputs in this layout, found 70000; csr32 takes more");
     const auto sparse = sparsify<csr32>(net);
     REQUIRE(sparse);
     CHECK(std::get<0>(sparse->layers).weights.structure.column()[0] == 69999);
+}
+
+TEST_CASE("a group with more weights than a layout keeps is an error that names layer, row and group") {
+    auto net = sequential(dense<8, 2>(), relu(), dense<2, 3>());
+    for (const std::size_t i : {0u, 3u, 5u, 6u, 10u, 12u, 13u, 15u}) {
+        std::get<0>(net.layers).weights.values[i] = 1.0f;
+    }
+    CHECK(sparsify<n_of_m<2, 4>>(net).error().message ==
+          "sparsify: 0.weight: expected at most 2 of 4 weights that are not zero, found 3 in row 1, group 1 (inputs 4 to 7)");
+    std::get<0>(net.layers).weights.values[13] = 0.0f;
+    const auto sparse = sparsify<n_of_m<2, 4>>(net);
+    REQUIRE(sparse);
+    CHECK(std::get<0>(sparse->layers).weights.values.size() == 8);
+    CHECK(std::get<2>(sparse->layers).weights.values.size() == 6);
 }

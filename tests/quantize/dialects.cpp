@@ -147,7 +147,7 @@ TEST_CASE("models quantized by the rules of other systems") {
 TEST_CASE("sparse weights take the range of a tensor too, and convolutions that of an image") {
     const auto net = layer({1.0f, 0.0f, 0.25f, 0.75f}, {0.0f, 0.125f});
     const std::vector<float> rows = {1.0f, 0.3f, -100.0f, 1.0f};
-    CHECK(run_batch(quantize_dynamic<dialect::torch>(sparsify(net)).value(), rows, 2, 2) ==
+    CHECK(run_batch(quantize_dynamic<dialect::torch>(sparsify<csr>(net)).value(), rows, 2, 2) ==
           run_batch(quantize_dynamic<dialect::torch>(net).value(), rows, 2, 2));
 
     auto image = sequential(input<3, 3, 1>(), conv2d<1, 1, 3>());

@@ -111,7 +111,7 @@ TEST_CASE("the type says how a quantized model is stored") {
     const auto net = sequential(dense<4, 3>(), relu());
     using quantized = std::remove_cvref_t<decltype(*quantize_dynamic(net))>;
     STATIC_REQUIRE(std::is_same_v<quantized, sequential<dense<4, 3, weight_matrix<qint8, full>, dynamic_range>, relu>>);
-    using sparse = std::remove_cvref_t<decltype(*quantize_dynamic(sparsify(net)))>;
+    using sparse = std::remove_cvref_t<decltype(*quantize_dynamic(sparsify<csr>(net)))>;
     STATIC_REQUIRE(std::is_same_v<sparse, sequential<dense<4, 3, weight_matrix<qint8, csr>, dynamic_range>, relu>>);
     CHECK(quantize_dynamic<granularity::per_tensor>(net));
 }

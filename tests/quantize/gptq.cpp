@@ -6,6 +6,7 @@
 #include <pare/train/initialize.hpp>
 
 #include "../catch.hpp"
+#include "../inverse.hpp"
 #include "calibration_samples.hpp"
 
 using namespace pare;
@@ -37,25 +38,11 @@ std::vector<float> reference_row(const float* weights, const std::vector<double>
     for (std::size_t i = 0; i < n; ++i) {
         mean += moments[i * n + i] / static_cast<double>(n);
     }
-    std::vector<double> h = moments, inverse(n * n, 0.0), w(weights, weights + n);
+    std::vector<double> h = moments, w(weights, weights + n);
     for (std::size_t i = 0; i < n; ++i) {
-        h[i * n + i] = h[i * n + i] > 0.0 ? h[i * n + i] + damping * mean : 1.0;
-        inverse[i * n + i] = 1.0;
+        h[i * n + i] = mean > 0.0 ? h[i * n + i] + damping * mean : 1.0;
     }
-    for (std::size_t i = 0; i < n; ++i) {  // Gauss and Jordan
-        const double pivot = h[i * n + i];
-        for (std::size_t c = 0; c < n; ++c) {
-            h[i * n + c] /= pivot;
-            inverse[i * n + c] /= pivot;
-        }
-        for (std::size_t r = 0; r < n; ++r) {
-            const double factor = r == i ? 0.0 : h[r * n + i];
-            for (std::size_t c = 0; c < n; ++c) {
-                h[r * n + c] -= factor * h[i * n + c];
-                inverse[r * n + c] -= factor * inverse[i * n + c];
-            }
-        }
-    }
+    std::vector<double> inverse = inverse_of(std::move(h), n);
     std::vector<float> real(n);
     auto group = weight_group<Element>::of_range(0.0f, 0.0f);
     for (std::size_t i = 0; i < n; ++i) {

@@ -112,7 +112,7 @@ TEST_CASE("layers that are not selected stay floats; sparse ones stay sparse") {
         }
     });
     const auto full_bytes = quantize_static(net, seen);
-    const auto sparse_bytes = quantize_static(sparsify(net), seen);
+    const auto sparse_bytes = quantize_static(sparsify<csr>(net), seen);
     REQUIRE(sparse_bytes);
     const auto sparse = prepare<isa::native>(*sparse_bytes);
     CHECK_THAT(describe(sparse), ContainsSubstring("spmm on"));

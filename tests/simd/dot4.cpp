@@ -70,3 +70,47 @@ TEST_CASE("the four-way dot product is exact") {
         check_kind<V::activation>(is_signed_byte ? -128 : 0, is_signed_byte ? 127 : 255);
     }
 }
+
+/// A function of a template, in which what an instruction set does not have is not looked at.
+template <class Isa>
+static void check_fours(const std::uint8_t* x) {
+    using O = simd::ops<Isa>;
+    if constexpr (simd::looks_up_operands<Isa>) {
+        std::uint8_t index[O::lanes];
+        std::int8_t weights[4 * O::lanes];
+        for (std::size_t j = 0; j < O::lanes; ++j) {
+            index[j] = static_cast<std::uint8_t>((j * 7 + 30) % 32);
+            for (std::size_t i = 0; i < 4; ++i) {
+                weights[4 * j + i] = static_cast<std::int8_t>(j * 9 + i * 50);
+            }
+        }
+        std::int32_t sums[O::lanes];
+        O::store(sums, O::dot(O::set(std::int32_t{0}), O::look_up_operand(x, index), O::load_weights(weights)));
+        for (std::size_t j = 0; j < O::lanes; ++j) {
+            std::int32_t expected = 0;
+            for (std::size_t i = 0; i < 4; ++i) {
+                expected += x[4 * index[j] + i] * weights[4 * j + i];
+            }
+            CHECK(sums[j] == expected);
+        }
+    }
+    if constexpr (simd::transposes_fours<Isa>) {
+        constexpr std::size_t stride = 37, out_stride = 4 * O::lanes + 8;
+        std::uint8_t out[4 * out_stride];
+        O::transpose_fours(x + 3, stride, out, out_stride);
+        for (std::size_t i = 0; i < O::lanes; ++i) {
+            for (std::size_t c = 0; c < 16; ++c) {
+                CHECK(out[c / 4 * out_stride + 4 * i + c % 4] == x[3 + i * stride + c]);
+            }
+        }
+    }
+}
+
+TEST_CASE("activations are looked up by lane, and fours of bytes are transposed") {
+    const random_numbers random(seed{6}, 0);
+    alignas(64) std::uint8_t x[1024];
+    for (std::size_t i = 0; i < sizeof x; ++i) {
+        x[i] = static_cast<std::uint8_t>(random.below(i, 256));
+    }
+    check_fours<test_isa>(x);
+}

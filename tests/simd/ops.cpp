@@ -55,6 +55,30 @@ TEST_CASE("four rows of a transposed matrix") {
     }
 }
 
+template <class T, class Index>
+void check_gather() {
+    guarded<T> in(300);
+    guarded<Index> index(V::lanes);
+    for (std::size_t i = 0; i < in.size(); ++i) {
+        in[i] = static_cast<T>(i) - T{7};
+    }
+    for (std::size_t c = 0; c < V::lanes; ++c) {
+        index[c] = static_cast<Index>(299 - c * c);
+    }
+    T lanes[V::lanes];
+    V::store(lanes, V::gather(in.data(), index.data()));
+    for (std::size_t c = 0; c < V::lanes; ++c) {
+        CHECK(lanes[c] == in[index[c]]);
+    }
+}
+
+TEST_CASE("numbers gathered by their indices") {
+    check_gather<float, std::uint16_t>();
+    check_gather<float, std::uint32_t>();
+    check_gather<std::int32_t, std::uint16_t>();
+    check_gather<std::int32_t, std::uint32_t>();
+}
+
 TEST_CASE("rounding is half to even on every lane") {
     for (int i = -600; i <= 600; ++i) {
         const float x = static_cast<float>(i) * 0.25f;

@@ -12,7 +12,7 @@ using namespace pare;
 namespace {
 
 const std::vector<float> logits = {1.0f, 2.0f, -1.0f, 0.5f, 0.0f, 3.0f};
-const std::vector<float> teacher_logits = {0.0f, 3.0f, 0.5f, 1.5f, -1.0f, 2.0f};
+const std::vector<float> target_logits = {0.0f, 3.0f, 0.5f, 1.5f, -1.0f, 2.0f};
 const std::vector<std::int32_t> labels = {1, 0};
 
 /// The derivative of f by each number, by central differences in double.
@@ -71,7 +71,7 @@ TEST_CASE("the distillation loss and its gradient are those of the formula") {
     for (const float temperature : {1.0f, 4.0f, 20.0f}) {
         for (const float hard : {0.0f, 0.3f, 1.0f}) {
             const auto loss_of = [&](const std::vector<double>& x) {
-                const std::vector<double> t(teacher_logits.begin(), teacher_logits.end());
+                const std::vector<double> t(target_logits.begin(), target_logits.end());
                 const auto T = static_cast<double>(temperature);
                 double divergence = 0.0;
                 for (std::size_t row = 0; row < 2; ++row) {
@@ -83,9 +83,8 @@ TEST_CASE("the distillation loss and its gradient are those of the formula") {
                 return static_cast<double>(hard) * cross_entropy_of(x) + (1.0 - static_cast<double>(hard)) * T * T * divergence;
             };
             std::vector<float> gradient(6);
-            const double loss = soft_targets{temperature, hard}(matrix_view<const float>(logits.data(), 2, 3),
-                                                                minibatch{{}, labels}, matrix_view<float>(gradient.data(), 2, 3),
-                                                                [](std::size_t i) { return teacher_logits.data() + 3 * i; });
+            const double loss = soft_targets{temperature, hard}({logits.data(), 2, 3}, {target_logits.data(), 2, 3}, minibatch{{}, labels},
+                                                                {gradient.data(), 2, 3});
             CHECK(loss == Approx(loss_of({logits.begin(), logits.end()})).epsilon(1e-5).margin(1e-6));
             const auto expected = numeric_gradient(logits, loss_of);
             for (std::size_t i = 0; i < 6; ++i) {
@@ -99,7 +98,7 @@ namespace {
 
 /// A loss on targets, and its gradient against central differences of its own values.
 template <class Loss>
-void check_target_loss(const Loss& loss, double expected, const std::vector<float>& targets = teacher_logits) {
+void check_target_loss(const Loss& loss, double expected, const std::vector<float>& targets = target_logits) {
     const auto value = [&](const std::vector<float>& y, std::vector<float>& gradient) {
         return loss(matrix_view<const float>(y.data(), 2, 3), target_batch{{}, {targets.data(), 2, 3}},
                     matrix_view<float>(gradient.data(), 2, 3));
@@ -118,7 +117,7 @@ void check_target_loss(const Loss& loss, double expected, const std::vector<floa
 }  // namespace
 
 TEST_CASE("losses on targets follow their formulas") {
-    // differences of logits and teacher_logits: 1, -1, -1.5, -1, 1, 1
+    // differences of logits and target_logits: 1, -1, -1.5, -1, 1, 1
     check_target_loss(mean_squared_error{}, (5.0 + 2.25) / 6.0);
     check_target_loss(smooth_l1{2.0f}, (5.0 + 2.25) / 4.0 / 6.0);
     check_target_loss(smooth_l1{0.5f}, (5 * 0.75 + 1.25) / 6.0);
@@ -128,7 +127,7 @@ TEST_CASE("losses on targets follow their formulas") {
     check_target_loss(binary_cross_entropy{}, (bce(1, 0) + bce(2, 1) + bce(-1, 0.5) + bce(0.5, 0.25) + bce(0, 0) + bce(3, 1)) / 6.0,
                       {0.0f, 1.0f, 0.5f, 0.25f, 0.0f, 1.0f});
     double divergence = 0.0;
-    const std::vector<double> x(logits.begin(), logits.end()), t(teacher_logits.begin(), teacher_logits.end());
+    const std::vector<double> x(logits.begin(), logits.end()), t(target_logits.begin(), target_logits.end());
     for (std::size_t i = 0; i < 6; ++i) {
         const double log_q = log_softmax(t.data() + i / 3 * 3, 3, i % 3, 4.0);
         divergence += std::exp(log_q) * (log_q - log_softmax(x.data() + i / 3 * 3, 3, i % 3, 2.0));
