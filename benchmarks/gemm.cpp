@@ -119,6 +119,15 @@ void linear(benchmark::State& state, shape s) {
             return (p.w);
         } else if constexpr (std::is_same_v<Element, qint8>) {
             return (p.wq);
+        } else if constexpr (std::is_same_v<Element, codebook<16>>) {
+            weight_matrix<Element, full> shared(s.n, s.k);
+            for (std::size_t i = 0; i < 16; ++i) {
+                shared.scales[i] = (static_cast<float>(i) - 7.5f) / 8.0f;
+            }
+            for (std::size_t i = 0; i < shared.values.size(); ++i) {
+                shared.values[i] = static_cast<std::uint8_t>((p.w.values[i] + 1.0f) * 7.99f);
+            }
+            return shared;
         } else {
             auto in_groups = *quantize_weights_in_groups<Element>(p.w);
             return in_groups;
@@ -164,6 +173,7 @@ void add_isa() {
         benchmark::RegisterBenchmark(("dynamic_linear_qint4_float16" + size).c_str(),
                                      linear<Isa, qint4<64, float16>, dynamic_range>, s);
         benchmark::RegisterBenchmark(("weights_only_qint4" + size).c_str(), linear<Isa, qint4<64>, as_float>, s);
+        benchmark::RegisterBenchmark(("codebook_16" + size).c_str(), linear<Isa, codebook<16>, as_float>, s);
         benchmark::RegisterBenchmark(("f32_linear" + size).c_str(), linear<Isa, float, as_float>, s);
     }
 }

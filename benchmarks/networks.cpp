@@ -135,8 +135,8 @@ void add_isa() {
         if constexpr (!std::is_same_v<Isa, isa::dispatch>) {
             add("int8_static", true, calibrated(student()));
         }
-        add("float_csr_90%", false, *sparsify(pruned_student()));
-        add("int8_csr_90%", true, *quantize_dynamic(sparsify(pruned_student())));
+        add("float_csr_90%", false, *sparsify<csr>(pruned_student()));
+        add("int8_csr_90%", true, *quantize_dynamic(sparsify<csr>(pruned_student())));
     }
 }
 

@@ -15,7 +15,7 @@ int main() {
     const auto model = initialized(sequential(dense<2, 256>(), relu(), dense<256, 4>()), he_normal{}, seed{2});
     const auto pruned = prune(model, data, cross_entropy{}, adam{.learning_rate = 3e-3f}, magnitude{}, unstructured{},
                               polynomial_decay{.final_sparsity = 0.8, .end_step = 500}, {.epochs = 12}, progress_bar());
-    const auto small = quantize_dynamic(sparsify(freeze(pruned)));  // an error on the way comes out here
+    const auto small = quantize_dynamic(sparsify<csr>(freeze(pruned)));  // an error on the way comes out here
     const auto ready = prepare<isa::native>(*small);
     workspace space = workspace_for(ready, 1);
     float logits[4];
