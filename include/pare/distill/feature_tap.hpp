@@ -3,6 +3,7 @@
 
 #include <optional>
 
+#include <pare/core/tuple.hpp>
 #include <pare/distill/feature_losses.hpp>
 #include <pare/kernels/elementwise.hpp>
 #include <pare/nn/dense.hpp>
@@ -154,7 +155,7 @@ inline constexpr bool is_sequential<sequential<Layers...>> = true;
 
 template <class... Layers>
 auto sequential_of(std::tuple<Layers...> layers) {
-    return std::apply([](auto&&... l) { return sequential<Layers...>(std::move(l)...); }, std::move(layers));
+    return detail::apply([](auto&&... l) { return sequential<Layers...>(std::move(l)...); }, std::move(layers));
 }
 
 /// Whether a tap can be put behind the layer at a place of a model: in a sequential, or one itself.
@@ -190,14 +191,14 @@ auto with_tap(const Layer& layer, const Tap& tap) {
         if constexpr (is_sequential<Layer>) {
             auto layers =
                 Layer::parts(layer).mapped([&]<auto Name>(const auto& inner) { return inside.template operator()<Name>(inner); });
-            return sequential_of(std::apply([](auto&&... l) { return std::tuple_cat(std::move(l)...); }, std::move(layers)));
+            return sequential_of(detail::apply([](auto&&... l) { return std::tuple_cat(std::move(l)...); }, std::move(layers)));
         } else {
             return map_parts(layer, [&]<auto Name>(const auto& inner) {
                 auto made = inside.template operator()<Name>(inner);
                 if constexpr (std::tuple_size_v<decltype(made)> == 1) {
                     return std::get<0>(std::move(made));
                 } else {
-                    return sequential_of(std::tuple_cat(std::move(std::get<0>(made).layers), std::tuple<Tap>(tap)));
+                    return sequential_of(detail::append(std::move(std::get<0>(made).layers), tap));
                 }
             });
         }
@@ -226,7 +227,7 @@ auto without_taps(const Layer& layer) {
                 return std::tuple<decltype(without_taps(inner))>(without_taps(inner));
             }
         };
-        return sequential_of(std::apply([&](const auto&... l) { return std::tuple_cat(kept(l)...); }, layer.layers));
+        return sequential_of(detail::apply([&](const auto&... l) { return std::tuple_cat(kept(l)...); }, layer.layers));
     } else {
         return map_parts(layer, [&]<auto>(const auto& inner) { return without_taps(inner); });
     }

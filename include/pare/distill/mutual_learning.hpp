@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include <pare/core/tuple.hpp>
 #include <pare/distill/logit_losses.hpp>
 #include <pare/nn/branches.hpp>
 #include <pare/train/fit.hpp>
@@ -110,11 +111,11 @@ result<std::tuple<Students...>> mutual_learning(const std::tuple<Students...>& s
         problem = !problem && own ? of_student(number, *own) : problem;
         ++number;
     };
-    std::apply([&](const auto&... student) { (check(student), ...); }, students);
+    detail::apply([&](const auto&... student) { (check(student), ...); }, students);
     if (problem) {
         return *std::move(problem);
     }
-    auto all = std::apply([](const auto&... student) { return concat(student...); }, students);
+    auto all = detail::apply([](const auto&... student) { return concat(student...); }, students);
     std::size_t not_finite = detail::mutual_loss<Targets>::nobody;
     const detail::mutual_loss<Targets> loss(sizeof...(Students), targets, not_finite);
     const auto report = fit<Isa>(all, data, loss, optimizer, options, extras...);
@@ -122,7 +123,7 @@ result<std::tuple<Students...>> mutual_learning(const std::tuple<Students...>& s
         return std::move(all.layers);
     }
     number = 0;
-    std::apply(
+    detail::apply(
         [&](auto&... student) {
             ((not_finite = not_finite > number && !parameter_not_finite(student).empty() ? number : not_finite, ++number), ...);
         },

@@ -10,6 +10,7 @@
 #include <tuple>
 #include <utility>
 
+#include <pare/core/tuple.hpp>
 #include <pare/distill/feature_tap.hpp>
 #include <pare/distill/teacher_logits.hpp>
 
@@ -213,7 +214,7 @@ private:
         if (problem) {
             return *std::move(problem);
         }
-        return std::apply([&](auto&... sink) { return teacher_outputs(*std::move(logits), *std::move(sink.made)...); }, sinks);
+        return detail::apply([&](auto&... sink) { return teacher_outputs(*std::move(logits), *std::move(sink.made)...); }, sinks);
     }
 
     template <class Model>

@@ -5,6 +5,7 @@
 #include <optional>
 #include <tuple>
 
+#include <pare/core/tuple.hpp>
 #include <pare/distill/distill.hpp>
 #include <pare/distill/teacher_features.hpp>
 
@@ -88,7 +89,7 @@ struct featured_loss {
     double operator()(matrix_view<const float> y, const minibatch& batch, matrix_view<float> gradient) const {
         double sum = of_logits(y, batch, gradient);
         std::size_t number = 0;
-        std::apply([&](const auto&... loss) { ((sum += of_features(loss, tapped[number++], batch.indices)), ...); }, losses);
+        detail::apply([&](const auto&... loss) { ((sum += of_features(loss, tapped[number++], batch.indices)), ...); }, losses);
         return sum;
     }
 
@@ -171,7 +172,7 @@ result<Student> distill_features(const Student& student, const Outputs& teacher,
                        random_numbers(options.shuffle_seed, (std::uint64_t{1} << 37) + t.number));
         }
     };
-    std::apply([&](const auto&... loss) { (connect(loss), ...); }, what.losses);
+    detail::apply([&](const auto&... loss) { (connect(loss), ...); }, what.losses);
     if (problem) {
         return *std::move(problem);
     }
@@ -191,7 +192,7 @@ result<Student> distill_from(const Student& student, const Teacher& teacher, con
                              const featured_targets<Targets, Losses...>& what, const Optimizer& optimizer,
                              const fit_options& options, Extras&... extras) {
     std::optional<error> problem;
-    std::apply([&](const auto&... loss) { ((problem = problem ? problem : loss.problem()), ...); }, what.losses);
+    detail::apply([&](const auto&... loss) { ((problem = problem ? problem : loss.problem()), ...); }, what.losses);
     if (problem) {
         return *std::move(problem);
     }

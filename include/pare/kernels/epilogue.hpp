@@ -6,6 +6,7 @@
 #include <tuple>
 #include <type_traits>
 
+#include <pare/core/tuple.hpp>
 #include <pare/kernels/stages.hpp>
 
 PARE_NAMESPACE_BEGIN
@@ -39,7 +40,8 @@ struct epilogue {
                         std::size_t columns) const noexcept {
         for (std::size_t r = row; r < row + rows; ++r, sums += sums_stride) {
             for (std::size_t c = 0; c < columns; ++c) {
-                const auto y = std::apply([&](const auto&... s) { return finish_number(sums[c], r, column + c, s...); }, stages);
+                const auto y =
+                    pare::detail::apply([&](const auto&... s) { return finish_number(sums[c], r, column + c, s...); }, stages);
                 output[r * stride + column + c] = saturated<Output>(y);
             }
         }
@@ -75,7 +77,7 @@ struct epilogue {
 private:
     template <class Isa>
     PARE_INLINE auto shared(std::size_t column, std::size_t count) const noexcept {
-        return std::apply([&](const auto&... s) { return std::tuple(s.template columns<Isa>(column, count)...); }, stages);
+        return pare::detail::apply([&](const auto&... s) { return std::tuple(s.template columns<Isa>(column, count)...); }, stages);
     }
 
     template <class Isa, class Sum>

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include <pare/core/tuple.hpp>
 #include <pare/nn/byte_layers.hpp>
 #include <pare/nn/quantized_values.hpp>
 #include <pare/nn/residual.hpp>
@@ -40,13 +41,13 @@ struct branches_plan {
 
     template <class Shape>
     constexpr auto output_shape(const Shape& input) const noexcept {
-        return std::apply([&](const auto&... p) { return join(p.output_shape(input)...); }, plans);
+        return detail::apply([&](const auto&... p) { return join(p.output_shape(input)...); }, plans);
     }
 
     template <class Shape>
     constexpr std::size_t scratch_bytes(std::size_t batch, const Shape& input) const noexcept {
         std::size_t largest = 0, output = 0;
-        std::apply(
+        detail::apply(
             [&](const auto&... p) {
                 ((largest = (std::max)(largest, pare::scratch_bytes(p, batch, input)),
                   output = (std::max)(output, p.output_shape(input).size())),
@@ -115,7 +116,7 @@ struct branches {
     }
 
     constexpr auto plan() const {
-        return std::apply([](const auto&... l) { return branches_plan<Join, decltype(l.plan())...>{{l.plan()...}}; }, layers);
+        return detail::apply([](const auto&... l) { return branches_plan<Join, decltype(l.plan())...>{{l.plan()...}}; }, layers);
     }
 
     template <class Context, class T, std::size_t... X, class U, std::size_t... Y>
@@ -124,7 +125,7 @@ struct branches {
     }
     /// Those of the branches in order.
     std::size_t state_floats(std::size_t batch) const noexcept {
-        return std::apply([&](const auto&... l) { return (std::size_t{0} + ... + pare::state_floats(l, batch)); }, layers);
+        return detail::apply([&](const auto&... l) { return (std::size_t{0} + ... + pare::state_floats(l, batch)); }, layers);
     }
     template <class Context, class X, class Y>
     void forward_from(Context& ctx, const X& x, const Y& y, float* state) const noexcept {
@@ -141,7 +142,7 @@ struct branches {
     /// Each branch's output, then what it saves.
     template <std::size_t... N>
     std::size_t saved_floats(std::size_t batch, const extents<N...>& input) const noexcept {
-        return std::apply(
+        return detail::apply(
             [&](const auto&... l) {
                 return (
                     std::size_t{0} + ... +
@@ -195,7 +196,7 @@ struct branches {
 
     template <class Isa, std::size_t... N>
     std::size_t training_scratch_bytes(std::size_t batch, const extents<N...>& input) const noexcept {
-        const std::size_t largest = std::apply(
+        const std::size_t largest = detail::apply(
             [&](const auto&... l) { return (std::max)({pare::training_scratch_bytes<Isa>(l, batch, input)...}); }, layers);
         return scratch_bytes_of<float>(batch * largest_output(input)) + scratch_bytes_of<float>(batch * input.size()) + largest;
     }
@@ -230,7 +231,7 @@ struct branches {
 
     std::string describe() const {
         std::string text;
-        std::apply([&](const auto&... l) { ((text += (text.empty() ? "" : "; ") + describe_layer(l)), ...); }, layers);
+        detail::apply([&](const auto&... l) { ((text += (text.empty() ? "" : "; ") + describe_layer(l)), ...); }, layers);
         return (Join == branch_join::add ? "sum of (" : "concat (") + text + ")";
     }
 
@@ -242,7 +243,7 @@ private:
 
     template <class Shape>
     std::size_t largest_output(const Shape& input) const noexcept {
-        return std::apply([&](const auto&... l) { return (std::max)({l.plan().output_shape(input).size()...}); }, layers);
+        return detail::apply([&](const auto&... l) { return (std::max)({l.plan().output_shape(input).size()...}); }, layers);
     }
 
     /// Calls f(index, layer, shape of its output) for each branch.

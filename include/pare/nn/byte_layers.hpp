@@ -3,6 +3,7 @@
 
 #include <tuple>
 
+#include <pare/core/tuple.hpp>
 #include <pare/kernels/operation.hpp>
 #include <pare/kernels/quantized_elementwise.hpp>
 #include <pare/nn/layer.hpp>
@@ -87,12 +88,12 @@ struct byte_sum {
 
     template <class Self, class F>
     static void members(Self& self, F&& f) {
-        std::apply([&](auto&... l) { (for_each_member(l, f), ...); }, self.layers);
+        detail::apply([&](auto&... l) { (for_each_member(l, f), ...); }, self.layers);
     }
 
     std::string describe() const {
         std::string text;
-        std::apply([&](const auto&... l) { ((text += (text.empty() ? "" : "; ") + describe_layer(l)), ...); }, layers);
+        detail::apply([&](const auto&... l) { ((text += (text.empty() ? "" : "; ") + describe_layer(l)), ...); }, layers);
         return sentence(name, " (", text, "), bytes to bytes");
     }
 };

@@ -1,6 +1,7 @@
 #ifndef PARE_NN_FOLD_HPP
 #define PARE_NN_FOLD_HPP
 
+#include <pare/core/tuple.hpp>
 #include <pare/nn/batch_norm.hpp>
 #include <pare/nn/sequential.hpp>
 
@@ -26,7 +27,7 @@ auto layers_of(Layer layer) {
 }
 template <class... Layers>
 auto layers_of(sequential<Layers...> network) {
-    return std::apply([](auto&&... l) { return std::tuple_cat(layers_of(std::move(l))...); }, std::move(network.layers));
+    return detail::apply([](auto&&... l) { return std::tuple_cat(layers_of(std::move(l))...); }, std::move(network.layers));
 }
 
 template <class Layer>
@@ -36,15 +37,15 @@ inline constexpr bool is_batch_norm<batch_norm<C>> = true;
 
 template <class... Done>
 auto fold(std::tuple<Done...> done) {
-    return std::apply([](auto&&... l) { return sequential<std::decay_t<decltype(l)>...>(std::move(l)...); }, std::move(done));
+    return detail::apply([](auto&&... l) { return sequential<std::decay_t<decltype(l)>...>(std::move(l)...); }, std::move(done));
 }
 template <class... Done, class Layer>
 auto fold(std::tuple<Done...> done, Layer layer) {
     if constexpr (is_batch_norm<Layer>) {
         auto inference = layer.scale_and_shift();
-        return fold(std::tuple_cat(std::move(done), std::tuple<decltype(inference)>(std::move(inference))));
+        return fold(detail::append(std::move(done), std::move(inference)));
     } else {
-        return fold(std::tuple_cat(std::move(done), std::tuple<Layer>(std::move(layer))));
+        return fold(detail::append(std::move(done), std::move(layer)));
     }
 }
 template <class... Done, class Layer, class Next, class... Rest>
@@ -55,13 +56,13 @@ auto fold(std::tuple<Done...> done, Layer layer, Next next, Rest... rest) {
         const auto inference = next.scale_and_shift();
         return fold(std::move(done), layer.scaled(inference.scale.data(), inference.shift.data()), std::move(rest)...);
     } else {
-        return fold(std::tuple_cat(std::move(done), std::tuple<Layer>(std::move(layer))), std::move(next), std::move(rest)...);
+        return fold(detail::append(std::move(done), std::move(layer)), std::move(next), std::move(rest)...);
     }
 }
 
 template <class Layer>
 auto fold_inside(const Layer& layer) {
-    return std::apply([](auto... l) { return fold(std::tuple<>(), std::move(l)...); }, layers_of(layer));
+    return detail::apply([](auto... l) { return fold(std::tuple<>(), std::move(l)...); }, layers_of(layer));
 }
 
 }  // namespace detail

@@ -10,6 +10,7 @@
 
 #include <pare/core/result.hpp>
 #include <pare/core/tensor.hpp>
+#include <pare/core/tuple.hpp>
 #include <pare/nn/parts.hpp>
 
 // What layers hold, by name, and maps over it: members() and map_weights() of the layer protocol (nn/layer.hpp).
@@ -165,7 +166,7 @@ auto map_weights_in(const Layer& layer, const F& f) {
 /// The layer with f.operator()<Name>(inner) of each layer in it.
 template <has_parts Layer, class F>
 auto map_parts(const Layer& layer, F&& f) {
-    return std::apply([&](auto&&... inner) { return layer.with_parts(std::move(inner)...); }, Layer::parts(layer).mapped(f));
+    return detail::apply([&](auto&&... inner) { return layer.with_parts(std::move(inner)...); }, Layer::parts(layer).mapped(f));
 }
 
 /// The same with f(inner), for containers that are not unrolled as a sequential is.

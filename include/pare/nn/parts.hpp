@@ -6,6 +6,7 @@
 #include <type_traits>
 
 #include <pare/core/fixed_string.hpp>
+#include <pare/core/tuple.hpp>
 
 PARE_NAMESPACE_BEGIN
 
@@ -24,7 +25,7 @@ struct part_list<part_names<Names...>, Layers...> {
     /// Calls f.operator()<Name>(layer) for each of them.
     template <class F>
     constexpr void for_each(F&& f) const {
-        std::apply([&](auto&... l) { (f.template operator()<Names>(l), ...); }, layers);
+        detail::apply([&](auto&... l) { (f.template operator()<Names>(l), ...); }, layers);
     }
     /// Calls f.operator()<Name, Layer>() for each of them.
     template <class F>
@@ -34,7 +35,7 @@ struct part_list<part_names<Names...>, Layers...> {
     /// What f.operator()<Name>(layer) gives for each of them, in order.
     template <class F>
     auto mapped(F&& f) const {
-        return std::apply(
+        return detail::apply(
             [&](auto&... l) {
                 return std::tuple<decltype(f.template operator()<Names>(l))...>{f.template operator()<Names>(l)...};
             },

@@ -4,6 +4,7 @@
 #include <span>
 #include <string>
 
+#include <pare/core/tuple.hpp>
 #include <pare/kernels/packed_bsr.hpp>
 #include <pare/kernels/packed_conv.hpp>
 #include <pare/kernels/packed_csr.hpp>
@@ -29,7 +30,7 @@ struct fused {
 
     template <class Context, class X, class Y>
     void forward(Context& ctx, const X& x, const Y& y) const noexcept {
-        std::apply([&](const auto&... f) { layer.forward(ctx, x, y, f.stage()...); }, stages);
+        detail::apply([&](const auto&... f) { layer.forward(ctx, x, y, f.stage()...); }, stages);
     }
     template <class Self, class F>
     static void members(Self& self, F&& f) {
@@ -37,7 +38,7 @@ struct fused {
     }
     std::string describe() const {
         return describe_layer(layer) +
-               std::apply([](const auto&... f) { return (std::string() + ... + (" + " + describe_layer(f))); }, stages);
+               detail::apply([](const auto&... f) { return (std::string() + ... + (" + " + describe_layer(f))); }, stages);
     }
 };
 
@@ -84,25 +85,23 @@ struct pack_weights {
 
 template <class... Done>
 auto fuse(std::tuple<Done...> done) {
-    return std::apply([](auto&&... l) { return sequential<std::decay_t<decltype(l)>...>(std::move(l)...); }, std::move(done));
+    return detail::apply([](auto&&... l) { return sequential<std::decay_t<decltype(l)>...>(std::move(l)...); }, std::move(done));
 }
 template <class... Done, class Layer, class... Rest>
 auto fuse(std::tuple<Done...> done, Layer layer, Rest... rest);
 
 template <class... Done, class Layer, class... Fused>
 auto fuse_into(std::tuple<Done...> done, fused<Layer, Fused...> f) {
-    return fuse(std::tuple_cat(std::move(done), std::tuple<fused<Layer, Fused...>>(std::move(f))));
+    return fuse(detail::append(std::move(done), std::move(f)));
 }
 template <class... Done, class Layer, class... Fused, class Next, class... Rest>
 auto fuse_into(std::tuple<Done...> done, fused<Layer, Fused...> f, Next next, Rest... rest) {
     if constexpr (has_stage<Next>) {
-        return fuse_into(
-            std::move(done),
-            fused<Layer, Fused..., Next>{std::move(f.layer), std::tuple_cat(std::move(f.stages), std::tuple<Next>(next))},
-            std::move(rest)...);
+        return fuse_into(std::move(done),
+                         fused<Layer, Fused..., Next>{std::move(f.layer), detail::append(std::move(f.stages), next)},
+                         std::move(rest)...);
     } else {
-        return fuse(std::tuple_cat(std::move(done), std::tuple<fused<Layer, Fused...>>(std::move(f))), std::move(next),
-                    std::move(rest)...);
+        return fuse(detail::append(std::move(done), std::move(f)), std::move(next), std::move(rest)...);
     }
 }
 /// The same for what a container holds.
@@ -112,7 +111,7 @@ auto fuse_inside(const Layer& layer) {
 }
 template <class... Layers>
 auto fuse_inside(const sequential<Layers...>& network) {
-    return std::apply([](auto... l) { return fuse(std::tuple<>(), std::move(l)...); }, network.layers);
+    return detail::apply([](auto... l) { return fuse(std::tuple<>(), std::move(l)...); }, network.layers);
 }
 
 template <class... Done, class Layer, class... Rest>
@@ -121,9 +120,9 @@ auto fuse(std::tuple<Done...> done, Layer layer, Rest... rest) {
         return fuse_into(std::move(done), fused<Layer>{std::move(layer), {}}, std::move(rest)...);
     } else if constexpr (maps_layers<Layer>) {
         auto inside = map_layers(layer, [](const auto& inner) { return fuse_inside(inner); });
-        return fuse(std::tuple_cat(std::move(done), std::tuple<decltype(inside)>(std::move(inside))), std::move(rest)...);
+        return fuse(detail::append(std::move(done), std::move(inside)), std::move(rest)...);
     } else {
-        return fuse(std::tuple_cat(std::move(done), std::tuple<Layer>(std::move(layer))), std::move(rest)...);
+        return fuse(detail::append(std::move(done), std::move(layer)), std::move(rest)...);
     }
 }
 
@@ -164,9 +163,9 @@ template <class Isa, class... Layers>
 auto prepare(const sequential<Layers...>& model, Isa chosen = {}) {
     static_assert(Isa::compiled, "pare: prepare<Isa>() for an instruction set that the compiler's flags do not allow");
     if constexpr (Isa::compiled) {
-        auto network =
-            detail::lower_network(std::apply([](auto... layer) { return detail::fuse(std::tuple<>(), std::move(layer)...); },
-                                             pare::map_weights(fold_batch_norm(model), detail::pack_weights<Isa>{chosen}).layers));
+        auto network = detail::lower_network(
+            detail::apply([](auto... layer) { return detail::fuse(std::tuple<>(), std::move(layer)...); },
+                          pare::map_weights(fold_batch_norm(model), detail::pack_weights<Isa>{chosen}).layers));
         return prepared<Isa, decltype(network)>(std::move(network), chosen);
     } else {
         return 0;  // so that the sentence above is the only error

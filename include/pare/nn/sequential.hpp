@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <tuple>
 
+#include <pare/core/tuple.hpp>
 #include <pare/nn/training_chain.hpp>
 
 PARE_NAMESPACE_BEGIN
@@ -74,7 +75,7 @@ struct sequential {
     }
 
     constexpr auto plan() const {
-        return std::apply([](const auto&... l) { return sequential_plan<decltype(l.plan())...>{{l.plan()...}}; }, layers);
+        return detail::apply([](const auto&... l) { return sequential_plan<decltype(l.plan())...>{{l.plan()...}}; }, layers);
     }
 
     template <class Context, class T, std::size_t... X, class U, std::size_t... Y>
@@ -83,7 +84,7 @@ struct sequential {
     }
     /// For each layer that carries something, that.
     std::size_t state_floats(std::size_t batch) const noexcept {
-        return std::apply([&](const auto&... l) { return (std::size_t{0} + ... + pare::state_floats(l, batch)); }, layers);
+        return detail::apply([&](const auto&... l) { return (std::size_t{0} + ... + pare::state_floats(l, batch)); }, layers);
     }
     template <class Context, class X, class Y>
     void forward_from(Context& ctx, const X& x, const Y& y, float* state) const noexcept {
@@ -145,7 +146,7 @@ struct sequential {
 
     std::string describe() const {
         std::string text;
-        std::apply([&](const auto&... l) { ((text += (text.empty() ? "" : " + ") + pare::describe_layer(l)), ...); }, layers);
+        detail::apply([&](const auto&... l) { ((text += (text.empty() ? "" : " + ") + pare::describe_layer(l)), ...); }, layers);
         return text;
     }
 

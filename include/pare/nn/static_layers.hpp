@@ -5,6 +5,7 @@
 #include <bit>
 #include <tuple>
 
+#include <pare/core/tuple.hpp>
 #include <pare/kernels/quantize.hpp>
 #include <pare/nn/activation.hpp>
 #include <pare/nn/byte_layers.hpp>
@@ -127,7 +128,7 @@ struct static_product {
             }
         }
         if constexpr (requantizes) {
-            std::apply([&](const auto&... f) { ((output = detail::bounded(f, output)), ...); }, stages);
+            detail::apply([&](const auto&... f) { ((output = detail::bounded(f, output)), ...); }, stages);
         }
     }
 
@@ -140,7 +141,7 @@ struct static_product {
             layer.forward(ctx, x, y, add,
                           kernels::requantize{factors.data(), output.q.zero_point, output.smallest, output.largest});
         } else {
-            std::apply(
+            detail::apply(
                 [&](const auto&... f) {
                     const kernels::scale_sums scale{factors.data()};
                     if constexpr (std::is_same_v<Output, float>) {
@@ -162,7 +163,7 @@ struct static_product {
 
     std::string describe() const {
         return describe_layer(layer) +
-               std::apply([](const auto&... f) { return (std::string() + ... + (" + " + describe_layer(f))); }, stages) +
+               detail::apply([](const auto&... f) { return (std::string() + ... + (" + " + describe_layer(f))); }, stages) +
                (std::is_same_v<Output, float> ? ", bytes to floats" : ", bytes to bytes");
     }
 };

@@ -1,6 +1,7 @@
 #ifndef PARE_NN_STATIC_NETWORK_HPP
 #define PARE_NN_STATIC_NETWORK_HPP
 
+#include <pare/core/tuple.hpp>
 #include <pare/nn/quantized_values.hpp>
 #include <pare/nn/sequential.hpp>
 #include <pare/nn/static_layers.hpp>
@@ -100,14 +101,15 @@ struct lower_inside {
 template <class... Done, class In, class End>
 auto lower(std::tuple<Done...> done, [[maybe_unused]] const In& in, [[maybe_unused]] const End& end) {
     const auto made = [](auto layers) {
-        return std::apply([](auto&&... l) { return sequential<std::decay_t<decltype(l)>...>(std::move(l)...); }, std::move(layers));
+        return detail::apply([](auto&&... l) { return sequential<std::decay_t<decltype(l)>...>(std::move(l)...); },
+                             std::move(layers));
     };
     if constexpr (are_bytes<In> && are_bytes<End> && !std::is_same_v<In, as_wanted>) {
-        return made(std::tuple_cat(std::move(done), std::tuple(requantized(in, end))));
+        return made(detail::append(std::move(done), requantized(in, end)));
     } else if constexpr (are_bytes<In> && !are_bytes<End>) {
-        return made(std::tuple_cat(std::move(done), std::tuple(bytes_to_floats{in.input})));
+        return made(detail::append(std::move(done), bytes_to_floats{in.input}));
     } else if constexpr (!are_bytes<In> && are_bytes<End>) {
-        return made(std::tuple_cat(std::move(done), std::tuple(floats_to_bytes{end})));
+        return made(detail::append(std::move(done), floats_to_bytes{end}));
     } else {
         return made(std::move(done));
     }
@@ -116,7 +118,7 @@ template <class... Done, class In, class End, class Layer, class... Rest>
 auto lower(std::tuple<Done...> done, const In& in, const End& end, Layer layer, Rest... rest) {
     const auto next = wanted(end, rest...);
     const auto append = [&](auto made, const auto& state) {
-        return lower(std::tuple_cat(std::move(done), std::tuple<decltype(made)>(std::move(made))), state, end, std::move(rest)...);
+        return lower(detail::append(std::move(done), std::move(made)), state, end, std::move(rest)...);
     };
     if constexpr (std::is_same_v<Layer, quantized_values>) {
         if constexpr (are_bytes<In>) {
@@ -127,8 +129,7 @@ auto lower(std::tuple<Done...> done, const In& in, const End& end, Layer layer, 
     } else if constexpr (takes_bytes<product_type<Layer>>) {
         if constexpr (!are_bytes<In>) {
             const static_range input = product_of(layer).activations;
-            return lower(std::tuple_cat(std::move(done), std::tuple(floats_to_bytes{input})), input, end, std::move(layer),
-                         std::move(rest)...);
+            return lower(detail::append(std::move(done), floats_to_bytes{input}), input, end, std::move(layer), std::move(rest)...);
         } else {
             const auto make = [&]<class... F>(const std::tuple<F...>& functions) {
                 using product = product_type<Layer>;
@@ -153,7 +154,7 @@ auto lower(std::tuple<Done...> done, const In& in, const End& end, Layer layer, 
     } else if constexpr (are_bytes<decltype(next)> && requires { layer.on_bytes(in, next, lower_inside{}); }) {
         return append(layer.on_bytes(in, next, lower_inside{}), next);
     } else {
-        return lower(std::tuple_cat(std::move(done), std::tuple(bytes_to_floats{in.input})), as_floats{}, end, std::move(layer),
+        return lower(detail::append(std::move(done), bytes_to_floats{in.input}), as_floats{}, end, std::move(layer),
                      std::move(rest)...);
     }
 }
@@ -164,7 +165,7 @@ auto lower_layer(const In& in, const End& end, const Layer& layer) {
 }
 template <class In, class End, class... Layers>
 auto lower_layer(const In& in, const End& end, const sequential<Layers...>& network) {
-    return std::apply([&](auto... l) { return lower(std::tuple<>(), in, end, std::move(l)...); }, network.layers);
+    return detail::apply([&](auto... l) { return lower(std::tuple<>(), in, end, std::move(l)...); }, network.layers);
 }
 
 /// Whether there may be something to do.

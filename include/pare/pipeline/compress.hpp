@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <pare/compress/cluster.hpp>
+#include <pare/core/tuple.hpp>
 #include <pare/nn/freeze.hpp>
 #include <pare/nn/summary.hpp>
 #include <pare/pipeline/stage.hpp>
@@ -99,7 +100,7 @@ public:
     }
     template <class State, class... Stages>
     auto run_list(State state, const stage_list<Stages...>& list) const {
-        return std::apply([&](const auto&... s) { return run(std::move(state), s...); }, list.stages);
+        return detail::apply([&](const auto&... s) { return run(std::move(state), s...); }, list.stages);
     }
 
 private:

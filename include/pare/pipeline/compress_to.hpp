@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include <pare/core/tuple.hpp>
 #include <pare/pipeline/compress.hpp>
 #include <pare/pipeline/encode.hpp>
 #include <pare/pipeline/pareto.hpp>
@@ -156,7 +157,7 @@ public:
     template <class State, stages Others, std::size_t I>
     std::optional<error> add(const State& pruned, const std::string& first, const Others& others,
                              std::integral_constant<std::size_t, I>) {
-        const auto list = make_stage_list(std::tuple_cat(stages_in(others), std::tuple(encode())));
+        const auto list = make_stage_list(detail::append(stages_in(others), encode()));
         const std::string name = sentence(first, " | ", list.describe());
         auto state = runner_->run_list(pruned, list);
         if (!state) {

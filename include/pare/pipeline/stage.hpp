@@ -6,6 +6,7 @@
 #include <string_view>
 #include <tuple>
 
+#include <pare/core/tuple.hpp>
 #include <pare/pipeline/promises.hpp>
 
 PARE_NAMESPACE_BEGIN
@@ -102,7 +103,7 @@ struct stage_list {
 
     std::string describe() const {
         std::string text;
-        std::apply([&](const auto&... s) { ((text += (text.empty() ? "" : " | ") + detail::describe_stage(s)), ...); }, stages);
+        detail::apply([&](const auto&... s) { ((text += (text.empty() ? "" : " | ") + detail::describe_stage(s)), ...); }, stages);
         return text;
     }
 };

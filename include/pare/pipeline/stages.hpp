@@ -2,6 +2,7 @@
 #define PARE_PIPELINE_STAGES_HPP
 
 #include <pare/compress/cluster.hpp>
+#include <pare/core/tuple.hpp>
 #include <pare/nn/freeze.hpp>
 #include <pare/pipeline/stage.hpp>
 #include <pare/prune/prune.hpp>
@@ -33,7 +34,7 @@ struct prune_stage {
 
     template <class Model, class Data>
     auto operator()(const Model& model, const Data&) const {
-        return freeze(std::apply([&](const auto&... o) { return pare::prune(model, by, in, sparsity, o...); }, options));
+        return freeze(detail::apply([&](const auto&... o) { return pare::prune(model, by, in, sparsity, o...); }, options));
     }
 };
 
@@ -57,7 +58,7 @@ struct gradual_prune_stage {
     auto operator()(const Model& model, const Data& data) const {
         if constexpr (dataset<Data>) {
             auto own = extras;  // callbacks begin anew with each run
-            return freeze(std::apply(
+            return freeze(detail::apply(
                 [&](auto&... e) { return pare::prune<Isa>(model, data, loss, optimizer, by, in, schedule, options, e...); }, own));
         } else {
             static_assert(dataset<Data>, "pare: prune(loss, optimizer, ...) trains: give compress() the data to train on");
@@ -194,7 +195,7 @@ struct fine_tune_stage {
             auto training = map_weights(model, hold_zeros_and_codes{});
             auto own = extras;  // callbacks begin anew with each run
             const auto report =
-                std::apply([&](auto&... e) { return fit<Isa>(training, data, loss, optimizer, options, e...); }, own);
+                detail::apply([&](auto&... e) { return fit<Isa>(training, data, loss, optimizer, options, e...); }, own);
             using outcome = result<decltype(freeze(training))>;
             return report ? outcome(freeze(training)) : outcome(report.error());
         } else {

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include <pare/core/tuple.hpp>
 #include <pare/prune/masks.hpp>
 #include <pare/prune/prune.hpp>
 #include <pare/train/callbacks.hpp>
@@ -210,7 +211,7 @@ result<lottery_tickets<Model>> find_lottery_tickets(const Model& model, const Da
     detail::ticket_start rewound{*dense, ticket.rewind_step, {}};
     lottery_tickets<Model> tickets{model, {}};
     for (std::size_t round = 0; round <= ticket.rounds; ++round) {
-        auto trained = std::apply(
+        auto trained = detail::apply(
             [&](auto&... callbacks) {
                 return detail::train_ticket<Isa, Model>(start, round == 0 ? &rewound : nullptr, data, validation, loss, optimizer,
                                                         ticket.evaluate_every, options, callbacks...);

@@ -1,6 +1,7 @@
 #ifndef PARE_PRUNE_PRUNE_HPP
 #define PARE_PRUNE_PRUNE_HPP
 
+#include <pare/core/tuple.hpp>
 #include <pare/nn/selection.hpp>
 #include <pare/prune/pruning.hpp>
 #include <pare/train/fit.hpp>
@@ -96,9 +97,9 @@ auto prune(const Model& model, const Data& data, const Loss& loss, const Optimiz
         using outcome = result<decltype(pruned)>;
         pruning callback(criterion, pattern, schedule, detail::option_or(detail::scope_option{}, per_layer{}, extras...),
                          detail::option_or(detail::count_option{}, exact_count{}, extras...), std::move(taken));
-        const auto report =
-            std::apply([&](auto&... callbacks) { return fit<Isa>(pruned, data, loss, optimizer, options, callback, callbacks...); },
-                       std::tuple_cat(detail::fit_extra(extras)...));
+        const auto report = detail::apply(
+            [&](auto&... callbacks) { return fit<Isa>(pruned, data, loss, optimizer, options, callback, callbacks...); },
+            std::tuple_cat(detail::fit_extra(extras)...));
         return report ? outcome(std::move(pruned)) : outcome(report.error());
     });
 }

@@ -1,6 +1,7 @@
 #ifndef PARE_PRUNE_SHRINK_CONTAINERS_HPP
 #define PARE_PRUNE_SHRINK_CONTAINERS_HPP
 
+#include <pare/core/tuple.hpp>
 #include <pare/nn/branches.hpp>
 #include <pare/nn/residual.hpp>
 #include <pare/nn/sequential.hpp>
@@ -123,7 +124,7 @@ private:
                     channels.insert(channels.end(), own[i].begin(), own[i].end());
                 }
             }
-            return std::apply(make, std::move(made));
+            return detail::apply(make, std::move(made));
         }
         (std::index_sequence_for<Layers...>{});
     }

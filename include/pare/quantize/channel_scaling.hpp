@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include <pare/core/tuple.hpp>
 #include <pare/nn/batch_norm.hpp>
 #include <pare/nn/branches.hpp>
 #include <pare/nn/conv.hpp>
@@ -180,7 +181,7 @@ void for_each_factor_pair(residual<Body>& layer, const F& f) {
 }
 template <class F, branch_join Join, class... Layers>
 void for_each_factor_pair(branches<Join, Layers...>& layer, const F& f) {
-    std::apply([&](auto&... l) { (for_each_factor_pair(l, f), ...); }, layer.layers);
+    detail::apply([&](auto&... l) { (for_each_factor_pair(l, f), ...); }, layer.layers);
 }
 
 /// Moves factors from one layer to the next.

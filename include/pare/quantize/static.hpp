@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include <pare/core/tuple.hpp>
 #include <pare/nn/branches.hpp>
 #include <pare/nn/fold.hpp>
 #include <pare/nn/selection.hpp>
@@ -57,7 +58,7 @@ template <granularity Granularity, class Observer>
 struct quantize_watched {
     template <class... Layers>
     auto operator()(const sequential<Layers...>& network) const {
-        return std::apply([&](const auto&... l) { return quantized(std::tuple<>(), l...); }, network.layers);
+        return detail::apply([&](const auto&... l) { return quantized(std::tuple<>(), l...); }, network.layers);
     }
     template <class Layer>
     auto operator()(const Layer& layer) const {
@@ -73,16 +74,17 @@ private:
 
     template <class... Done>
     auto quantized(std::tuple<Done...> done) const {
-        return std::apply([](auto&&... l) { return sequential<std::decay_t<decltype(l)>...>(std::move(l)...); }, std::move(done));
+        return detail::apply([](auto&&... l) { return sequential<std::decay_t<decltype(l)>...>(std::move(l)...); },
+                             std::move(done));
     }
     template <class... Done, class Layer, class... Rest>
     auto quantized(std::tuple<Done...> done, const Layer& layer, const Rest&... rest) const {
         auto made = (*this)(layer);
-        return quantized(std::tuple_cat(std::move(done), std::tuple<decltype(made)>(std::move(made))), rest...);
+        return quantized(detail::append(std::move(done), std::move(made)), rest...);
     }
     template <class... Done, class... Rest>
     auto quantized(std::tuple<Done...> done, const watched& input, const Rest&... rest) const {
-        return quantized(std::tuple_cat(std::move(done), std::tuple(quantized_values{range_of(input)})), rest...);
+        return quantized(detail::append(std::move(done), quantized_values{range_of(input)}), rest...);
     }
     /// A function needs no bytes for numbers that it makes the same of.
     template <class... Done, class Function, class... Rest>
@@ -95,7 +97,7 @@ private:
             range.max = (std::min)(range.max, Function::flat_above);
         }
         const quantized_values bytes{{affine_quantization<quint8>(range.min, range.max)}};
-        return quantized(std::tuple_cat(std::move(done), std::tuple(bytes, layer)), rest...);
+        return quantized(detail::append(std::move(done), bytes, layer), rest...);
     }
     template <class... Done, class Layer, class... Rest>
     requires takes_static_range<Layer>
@@ -104,7 +106,7 @@ private:
             auto bytes = *quantize_weights(w, Granularity, path.text());  // unfit_weights() has seen them
             return mapped_weights<decltype(bytes), static_range>{std::move(bytes), range_of(input)};
         });
-        return quantized(std::tuple_cat(std::move(done), std::tuple<decltype(made)>(std::move(made))), rest...);
+        return quantized(detail::append(std::move(done), std::move(made)), rest...);
     }
 
     static static_range range_of(const watched& input) {

@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include <pare/core/tuple.hpp>
 #include <pare/nn/branches.hpp>
 #include <pare/nn/static_network.hpp>
 #include <pare/types/mixed_weights.hpp>
@@ -77,7 +78,7 @@ public:
 
     template <class... Layers>
     auto operator()(const sequential<Layers...>& network) const {
-        return std::apply([&](const auto&... l) { return watched<false>(std::tuple<>(), l...); }, network.layers);
+        return detail::apply([&](const auto&... l) { return watched<false>(std::tuple<>(), l...); }, network.layers);
     }
     template <class Layer>
     auto operator()(const Layer& layer) const {
@@ -89,7 +90,8 @@ private:
 
     template <bool BehindProduct, class... Done>
     auto watched(std::tuple<Done...> done) const {
-        return std::apply([](auto&&... l) { return sequential<std::decay_t<decltype(l)>...>(std::move(l)...); }, std::move(done));
+        return detail::apply([](auto&&... l) { return sequential<std::decay_t<decltype(l)>...>(std::move(l)...); },
+                             std::move(done));
     }
     template <bool BehindProduct, class... Done, class Layer, class... Rest>
     auto watched(std::tuple<Done...> done, const Layer& layer, const Rest&... rest) const {
@@ -98,12 +100,10 @@ private:
         if constexpr (is_product || (has_byte_form<Layer> && !keeps_quantization<Layer> && want_bytes<End, Rest...>)) {
             auto input = watch();
             auto inside = inner<true>(layer);
-            return watched<is_product>(
-                std::tuple_cat(std::move(done), std::tuple<watched_input<Observer>, decltype(inside)>(input, std::move(inside))),
-                rest...);
+            return watched<is_product>(detail::append(std::move(done), input, std::move(inside)), rest...);
         } else {
             auto inside = inner<false>(layer);
-            return watched<is_part>(std::tuple_cat(std::move(done), std::tuple<decltype(inside)>(std::move(inside))), rest...);
+            return watched<is_part>(detail::append(std::move(done), std::move(inside)), rest...);
         }
     }
 
@@ -114,7 +114,7 @@ private:
         } else if constexpr (Bytes && adds_up<Layer>) {
             return map_layers(layer, [&](const auto& body) {
                 auto watched_body = watch_inputs<Observer, true>(*observers_, *prototype_)(body);
-                return std::apply([&](auto&... l) { return pare::sequential(std::move(l)..., watch()); }, watched_body.layers);
+                return detail::apply([&](auto&... l) { return pare::sequential(std::move(l)..., watch()); }, watched_body.layers);
             });
         } else {
             return map_layers(layer, watch_inputs<Observer, Bytes>(*observers_, *prototype_));

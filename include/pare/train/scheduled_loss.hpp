@@ -5,6 +5,7 @@
 #include <tuple>
 #include <utility>
 
+#include <pare/core/tuple.hpp>
 #include <pare/train/losses.hpp>
 #include <pare/train/schedules.hpp>
 
@@ -39,7 +40,7 @@ public:
     /// The loss of a step.
     Loss at(std::size_t step) const {
         Loss now = loss_;
-        std::apply(
+        detail::apply(
             [&](const auto&... rule) {
                 ((now.*rule.number = static_cast<float>(static_cast<double>(now.*rule.number) * rule.schedule.factor_at(step))),
                  ...);
