@@ -28,6 +28,12 @@ PARE_INLINE constexpr std::tuple<Held..., More...> append(std::tuple<Held...> tu
                          tuple);
 }
 
+/// std::tie with more behind what is tied already.
+template <class... Tied, class... More>
+PARE_INLINE constexpr std::tuple<Tied&..., More&...> tie_more(std::tuple<Tied&...> tied, More&... more) noexcept {
+    return detail::apply([&](Tied&... t) { return std::tuple<Tied&..., More&...>(t..., more...); }, tied);
+}
+
 }  // namespace detail
 
 PARE_NAMESPACE_END

@@ -35,34 +35,38 @@ inline constexpr bool is_batch_norm = false;
 template <std::size_t C>
 inline constexpr bool is_batch_norm<batch_norm<C>> = true;
 
+/// The layers that are done, then the others folded. What is made here lives until the innermost call has moved it into the result.
 template <class... Done>
-auto fold(std::tuple<Done...> done) {
-    return detail::apply([](auto&&... l) { return sequential<std::decay_t<decltype(l)>...>(std::move(l)...); }, std::move(done));
+auto fold(std::tuple<Done&...> done) {
+    return tied_layers(done);
 }
 template <class... Done, class Layer>
-auto fold(std::tuple<Done...> done, Layer layer) {
+auto fold(std::tuple<Done&...> done, Layer& layer) {
     if constexpr (is_batch_norm<Layer>) {
         auto inference = layer.scale_and_shift();
-        return fold(detail::append(std::move(done), std::move(inference)));
+        return fold(tie_more(done, inference));
     } else {
-        return fold(detail::append(std::move(done), std::move(layer)));
+        return fold(tie_more(done, layer));
     }
 }
 template <class... Done, class Layer, class Next, class... Rest>
-auto fold(std::tuple<Done...> done, Layer layer, Next next, Rest... rest) {
+auto fold(std::tuple<Done&...> done, Layer& layer, Next& next, Rest&... rest) {
     if constexpr (is_batch_norm<Layer>) {
-        return fold(std::move(done), layer.scale_and_shift(), std::move(next), std::move(rest)...);
+        auto inference = layer.scale_and_shift();
+        return fold(done, inference, next, rest...);
     } else if constexpr (is_batch_norm<Next> && requires(const float* p) { layer.scaled(p, p); }) {
         const auto inference = next.scale_and_shift();
-        return fold(std::move(done), layer.scaled(inference.scale.data(), inference.shift.data()), std::move(rest)...);
+        auto scaled = layer.scaled(inference.scale.data(), inference.shift.data());
+        return fold(done, scaled, rest...);
     } else {
-        return fold(detail::append(std::move(done), std::move(layer)), std::move(next), std::move(rest)...);
+        return fold(tie_more(done, layer), next, rest...);
     }
 }
 
 template <class Layer>
 auto fold_inside(const Layer& layer) {
-    return detail::apply([](auto... l) { return fold(std::tuple<>(), std::move(l)...); }, layers_of(layer));
+    auto layers = layers_of(layer);
+    return detail::apply([](auto&... l) { return fold(std::tuple<>(), l...); }, layers);
 }
 
 }  // namespace detail

@@ -83,25 +83,25 @@ struct pack_weights {
     }
 };
 
+/// The layers that are done, then the others with their stages. What is made here lives until the innermost call has moved it into
+/// the result.
 template <class... Done>
-auto fuse(std::tuple<Done...> done) {
-    return detail::apply([](auto&&... l) { return sequential<std::decay_t<decltype(l)>...>(std::move(l)...); }, std::move(done));
+auto fuse(std::tuple<Done&...> done) {
+    return tied_layers(done);
 }
 template <class... Done, class Layer, class... Rest>
-auto fuse(std::tuple<Done...> done, Layer layer, Rest... rest);
+auto fuse(std::tuple<Done&...> done, Layer& layer, Rest&... rest);
 
 template <class... Done, class Layer, class... Fused>
-auto fuse_into(std::tuple<Done...> done, fused<Layer, Fused...> f) {
-    return fuse(detail::append(std::move(done), std::move(f)));
+auto fuse_into(std::tuple<Done&...> done, fused<Layer, Fused...> f) {
+    return fuse(tie_more(done, f));
 }
 template <class... Done, class Layer, class... Fused, class Next, class... Rest>
-auto fuse_into(std::tuple<Done...> done, fused<Layer, Fused...> f, Next next, Rest... rest) {
+auto fuse_into(std::tuple<Done&...> done, fused<Layer, Fused...> f, Next& next, Rest&... rest) {
     if constexpr (has_stage<Next>) {
-        return fuse_into(std::move(done),
-                         fused<Layer, Fused..., Next>{std::move(f.layer), detail::append(std::move(f.stages), next)},
-                         std::move(rest)...);
+        return fuse_into(done, fused<Layer, Fused..., Next>{std::move(f.layer), append(std::move(f.stages), next)}, rest...);
     } else {
-        return fuse(detail::append(std::move(done), std::move(f)), std::move(next), std::move(rest)...);
+        return fuse(tie_more(done, f), next, rest...);
     }
 }
 /// The same for what a container holds.
@@ -111,18 +111,19 @@ auto fuse_inside(const Layer& layer) {
 }
 template <class... Layers>
 auto fuse_inside(const sequential<Layers...>& network) {
-    return detail::apply([](auto... l) { return fuse(std::tuple<>(), std::move(l)...); }, network.layers);
+    auto layers = network.layers;
+    return detail::apply([](auto&... l) { return fuse(std::tuple<>(), l...); }, layers);
 }
 
 template <class... Done, class Layer, class... Rest>
-auto fuse(std::tuple<Done...> done, Layer layer, Rest... rest) {
+auto fuse(std::tuple<Done&...> done, Layer& layer, Rest&... rest) {
     if constexpr (takes_stages<Layer>) {
-        return fuse_into(std::move(done), fused<Layer>{std::move(layer), {}}, std::move(rest)...);
+        return fuse_into(done, fused<Layer>{std::move(layer), {}}, rest...);
     } else if constexpr (maps_layers<Layer>) {
         auto inside = map_layers(layer, [](const auto& inner) { return fuse_inside(inner); });
-        return fuse(detail::append(std::move(done), std::move(inside)), std::move(rest)...);
+        return fuse(tie_more(done, inside), rest...);
     } else {
-        return fuse(detail::append(std::move(done), std::move(layer)), std::move(rest)...);
+        return fuse(tie_more(done, layer), rest...);
     }
 }
 
@@ -163,9 +164,9 @@ template <class Isa, class... Layers>
 auto prepare(const sequential<Layers...>& model, Isa chosen = {}) {
     static_assert(Isa::compiled, "pare: prepare<Isa>() for an instruction set that the compiler's flags do not allow");
     if constexpr (Isa::compiled) {
+        auto packed = pare::map_weights(fold_batch_norm(model), detail::pack_weights<Isa>{chosen});
         auto network = detail::lower_network(
-            detail::apply([](auto... layer) { return detail::fuse(std::tuple<>(), std::move(layer)...); },
-                          pare::map_weights(fold_batch_norm(model), detail::pack_weights<Isa>{chosen}).layers));
+            detail::apply([](auto&... layer) { return detail::fuse(std::tuple<>(), layer...); }, packed.layers));
         return prepared<Isa, decltype(network)>(std::move(network), chosen);
     } else {
         return 0;  // so that the sentence above is the only error

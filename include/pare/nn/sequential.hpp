@@ -297,6 +297,12 @@ private:
 
 namespace detail {
 
+/// A sequential of the layers that are tied: moved, or copied from constant ones.
+template <class... Layers>
+auto tied_layers(std::tuple<Layers&...> tied) {
+    return detail::apply([](auto&... l) { return sequential<std::remove_const_t<Layers>...>(std::move(l)...); }, tied);
+}
+
 template <class In>
 struct output_element<sequential<>, In> {
     using type = In;

@@ -97,39 +97,36 @@ struct lower_inside {
     }
 };
 
-/// The layers as a network that takes `in` and gives `end`.
+/// The layers as a network that takes `in` and gives `end`, behind those that are done. What is made here lives until the innermost
+/// call has moved it into the result.
 template <class... Done, class In, class End>
-auto lower(std::tuple<Done...> done, [[maybe_unused]] const In& in, [[maybe_unused]] const End& end) {
-    const auto made = [](auto layers) {
-        return detail::apply([](auto&&... l) { return sequential<std::decay_t<decltype(l)>...>(std::move(l)...); },
-                             std::move(layers));
-    };
+auto lower(std::tuple<Done&...> done, [[maybe_unused]] const In& in, [[maybe_unused]] const End& end) {
+    const auto ending_with = [&](auto layer) { return tied_layers(tie_more(done, layer)); };
     if constexpr (are_bytes<In> && are_bytes<End> && !std::is_same_v<In, as_wanted>) {
-        return made(detail::append(std::move(done), requantized(in, end)));
+        return ending_with(requantized(in, end));
     } else if constexpr (are_bytes<In> && !are_bytes<End>) {
-        return made(detail::append(std::move(done), bytes_to_floats{in.input}));
+        return ending_with(bytes_to_floats{in.input});
     } else if constexpr (!are_bytes<In> && are_bytes<End>) {
-        return made(detail::append(std::move(done), floats_to_bytes{end}));
+        return ending_with(floats_to_bytes{end});
     } else {
-        return made(std::move(done));
+        return tied_layers(done);
     }
 }
 template <class... Done, class In, class End, class Layer, class... Rest>
-auto lower(std::tuple<Done...> done, const In& in, const End& end, Layer layer, Rest... rest) {
+auto lower(std::tuple<Done&...> done, const In& in, const End& end, Layer& layer, Rest&... rest) {
     const auto next = wanted(end, rest...);
-    const auto append = [&](auto made, const auto& state) {
-        return lower(detail::append(std::move(done), std::move(made)), state, end, std::move(rest)...);
-    };
+    const auto append = [&](auto made, const auto& state) { return lower(tie_more(done, made), state, end, rest...); };
     if constexpr (std::is_same_v<Layer, quantized_values>) {
         if constexpr (are_bytes<In>) {
-            return lower(std::move(done), in, end, std::move(rest)...);
+            return lower(done, in, end, rest...);
         } else {
             return append(floats_to_bytes{layer.activations}, layer.activations);
         }
     } else if constexpr (takes_bytes<product_type<Layer>>) {
         if constexpr (!are_bytes<In>) {
             const static_range input = product_of(layer).activations;
-            return lower(detail::append(std::move(done), floats_to_bytes{input}), input, end, std::move(layer), std::move(rest)...);
+            floats_to_bytes convert{input};
+            return lower(tie_more(done, convert), input, end, layer, rest...);
         } else {
             const auto make = [&]<class... F>(const std::tuple<F...>& functions) {
                 using product = product_type<Layer>;
@@ -154,18 +151,20 @@ auto lower(std::tuple<Done...> done, const In& in, const End& end, Layer layer, 
     } else if constexpr (are_bytes<decltype(next)> && requires { layer.on_bytes(in, next, lower_inside{}); }) {
         return append(layer.on_bytes(in, next, lower_inside{}), next);
     } else {
-        return lower(detail::append(std::move(done), bytes_to_floats{in.input}), as_floats{}, end, std::move(layer),
-                     std::move(rest)...);
+        bytes_to_floats convert{in.input};
+        return lower(tie_more(done, convert), as_floats{}, end, layer, rest...);
     }
 }
 
 template <class In, class End, class Layer>
 auto lower_layer(const In& in, const End& end, const Layer& layer) {
-    return lower(std::tuple<>(), in, end, layer);
+    Layer made = layer;
+    return lower(std::tuple<>(), in, end, made);
 }
 template <class In, class End, class... Layers>
 auto lower_layer(const In& in, const End& end, const sequential<Layers...>& network) {
-    return detail::apply([&](auto... l) { return lower(std::tuple<>(), in, end, std::move(l)...); }, network.layers);
+    auto layers = network.layers;
+    return detail::apply([&](auto&... l) { return lower(std::tuple<>(), in, end, l...); }, layers);
 }
 
 /// Whether there may be something to do.

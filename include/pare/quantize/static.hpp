@@ -72,23 +72,23 @@ struct quantize_watched {
 private:
     using watched = watched_input<Observer>;
 
-    template <class... Done>
-    auto quantized(std::tuple<Done...> done) const {
-        return detail::apply([](auto&&... l) { return sequential<std::decay_t<decltype(l)>...>(std::move(l)...); },
-                             std::move(done));
+    template <class Done>
+    auto quantized(Done done) const {
+        return tied_layers(done);
     }
-    template <class... Done, class Layer, class... Rest>
-    auto quantized(std::tuple<Done...> done, const Layer& layer, const Rest&... rest) const {
+    template <class Done, class Layer, class... Rest>
+    auto quantized(Done done, const Layer& layer, const Rest&... rest) const {
         auto made = (*this)(layer);
-        return quantized(detail::append(std::move(done), std::move(made)), rest...);
+        return quantized(tie_more(done, made), rest...);
     }
-    template <class... Done, class... Rest>
-    auto quantized(std::tuple<Done...> done, const watched& input, const Rest&... rest) const {
-        return quantized(detail::append(std::move(done), quantized_values{range_of(input)}), rest...);
+    template <class Done, class... Rest>
+    auto quantized(Done done, const watched& input, const Rest&... rest) const {
+        quantized_values bytes{range_of(input)};
+        return quantized(tie_more(done, bytes), rest...);
     }
     /// A function needs no bytes for numbers that it makes the same of.
-    template <class... Done, class Function, class... Rest>
-    auto quantized(std::tuple<Done...> done, const watched& input, const activation<Function>& layer, const Rest&... rest) const {
+    template <class Done, class Function, class... Rest>
+    auto quantized(Done done, const watched& input, const activation<Function>& layer, const Rest&... rest) const {
         observed_range range = *input.watching->range();
         if constexpr (requires { Function::flat_below; }) {
             range.min = (std::max)(range.min, Function::flat_below);
@@ -96,17 +96,17 @@ private:
         if constexpr (requires { Function::flat_above; }) {
             range.max = (std::min)(range.max, Function::flat_above);
         }
-        const quantized_values bytes{{affine_quantization<quint8>(range.min, range.max)}};
-        return quantized(detail::append(std::move(done), bytes, layer), rest...);
+        quantized_values bytes{{affine_quantization<quint8>(range.min, range.max)}};
+        return quantized(tie_more(done, bytes, layer), rest...);
     }
-    template <class... Done, class Layer, class... Rest>
-    requires takes_static_range<Layer>
-    auto quantized(std::tuple<Done...> done, const watched& input, const Layer& layer, const Rest&... rest) const {
+    template <class Done, class Layer, class... Rest>
+        requires takes_static_range<Layer>
+    auto quantized(Done done, const watched& input, const Layer& layer, const Rest&... rest) const {
         auto made = layer.map_weights([&](const member_path& path, const auto& w, as_float) {
             auto bytes = *quantize_weights(w, Granularity, path.text());  // unfit_weights() has seen them
             return mapped_weights<decltype(bytes), static_range>{std::move(bytes), range_of(input)};
         });
-        return quantized(detail::append(std::move(done), std::move(made)), rest...);
+        return quantized(tie_more(done, made), rest...);
     }
 
     static static_range range_of(const watched& input) {

@@ -89,21 +89,20 @@ private:
     watched_input<Observer> watch() const { return {observers_->emplace_back(std::make_unique<Observer>(*prototype_)).get()}; }
 
     template <bool BehindProduct, class... Done>
-    auto watched(std::tuple<Done...> done) const {
-        return detail::apply([](auto&&... l) { return sequential<std::decay_t<decltype(l)>...>(std::move(l)...); },
-                             std::move(done));
+    auto watched(std::tuple<Done&...> done) const {
+        return tied_layers(done);
     }
     template <bool BehindProduct, class... Done, class Layer, class... Rest>
-    auto watched(std::tuple<Done...> done, const Layer& layer, const Rest&... rest) const {
+    auto watched(std::tuple<Done&...> done, const Layer& layer, const Rest&... rest) const {
         constexpr bool is_product = takes_static_range<Layer>;
         constexpr bool is_part = BehindProduct && has_stage<Layer>;
         if constexpr (is_product || (has_byte_form<Layer> && !keeps_quantization<Layer> && want_bytes<End, Rest...>)) {
             auto input = watch();
             auto inside = inner<true>(layer);
-            return watched<is_product>(detail::append(std::move(done), input, std::move(inside)), rest...);
+            return watched<is_product>(tie_more(done, input, inside), rest...);
         } else {
             auto inside = inner<false>(layer);
-            return watched<is_part>(detail::append(std::move(done), std::move(inside)), rest...);
+            return watched<is_part>(tie_more(done, inside), rest...);
         }
     }
 
