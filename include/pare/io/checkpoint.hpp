@@ -56,7 +56,8 @@ public:
         training_state position = state;
         std::vector<float> slots(state.slots.size());
         position.slots = slots;
-        std::tuple<Callbacks...> callbacks = detail::apply([](auto&... c) { return std::tuple<Callbacks...>(c...); }, callbacks_);
+        std::tuple<Callbacks...> callbacks =
+            pare::detail::apply([](auto&... c) { return std::tuple<Callbacks...>(c...); }, callbacks_);
         state_reader reader(*file);
         serialize(reader, restored, position, callbacks);
         if (auto problem = reader.problem([](const std::string&) { return false; })) {
@@ -129,7 +130,7 @@ private:
                 callback.serialize(archive, name);
             }
         };
-        detail::apply([&](auto&... c) { (serialize_callback(c), ...); }, callbacks);
+        pare::detail::apply([&](auto&... c) { (serialize_callback(c), ...); }, callbacks);
         if constexpr (Archive::loading) {
             const auto text = [](const std::array<std::uint64_t, 3>& r) {
                 return sentence(r[0], " samples in batches of ", r[1], " and seed ", r[2]);
