@@ -27,13 +27,13 @@
 
 // GCC 12 takes the undefined registers inside its own AVX-512 intrinsics for uninitialized variables of whoever inlines them.
 #if defined(__GNUC__) && !defined(__clang__)
-#define PARE_INTRINSICS_BEGIN                                                                  \
+#define PARE_NOT_UNINITIALIZED_BEGIN                                                           \
     _Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Wmaybe-uninitialized\"") \
         _Pragma("GCC diagnostic ignored \"-Wuninitialized\"")
-#define PARE_INTRINSICS_END _Pragma("GCC diagnostic pop")
+#define PARE_NOT_UNINITIALIZED_END _Pragma("GCC diagnostic pop")
 #else
-#define PARE_INTRINSICS_BEGIN
-#define PARE_INTRINSICS_END
+#define PARE_NOT_UNINITIALIZED_BEGIN
+#define PARE_NOT_UNINITIALIZED_END
 #endif
 
 PARE_NAMESPACE_BEGIN

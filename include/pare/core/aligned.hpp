@@ -8,6 +8,7 @@
 #include <utility>
 
 #include <pare/config/assert.hpp>
+#include <pare/config/compiler.hpp>
 
 PARE_NAMESPACE_BEGIN
 
@@ -46,11 +47,14 @@ public:
         std::swap(size_, other.size_);
         return *this;
     }
+    // GCC 12 warns of alternatives that a std::variant does not hold, too, whose destructors it has inlined but does not call.
+    PARE_NOT_UNINITIALIZED_BEGIN
     ~aligned_array() {
         if (data_ != nullptr) {
             ::operator delete (static_cast<void*>(data_), std::align_val_t{alignment});
         }
     }
+    PARE_NOT_UNINITIALIZED_END
 
     T* data() noexcept { return data_; }
     const T* data() const noexcept { return data_; }

@@ -11,7 +11,7 @@
 
 #include <pare/config/compiler.hpp>
 
-PARE_INTRINSICS_BEGIN
+PARE_NOT_UNINITIALIZED_BEGIN
 PARE_NAMESPACE_BEGIN
 
 namespace simd {
@@ -217,6 +217,6 @@ protected:
 }  // namespace simd
 
 PARE_NAMESPACE_END
-PARE_INTRINSICS_END
+PARE_NOT_UNINITIALIZED_END
 
 #endif

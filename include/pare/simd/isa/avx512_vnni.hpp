@@ -9,7 +9,7 @@
 #define PARE_HAS_AVX512_VNNI 0
 #endif
 
-PARE_INTRINSICS_BEGIN
+PARE_NOT_UNINITIALIZED_BEGIN
 PARE_NAMESPACE_BEGIN
 
 namespace isa {
@@ -100,6 +100,6 @@ struct ops<isa::avx512_vnni> : ops<isa::avx512bw> {
 #endif
 
 PARE_NAMESPACE_END
-PARE_INTRINSICS_END
+PARE_NOT_UNINITIALIZED_END
 
 #endif
